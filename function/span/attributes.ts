@@ -1,0 +1,89 @@
+/**
+ * The attribute names we write. OpenTelemetry's current names (semantic conventions 1.44) where one exists;
+ * ours, prefixed `spoor.`, only where none does.
+ */
+
+// Resource
+export const SERVICE_NAME = 'service.name';
+export const SERVICE_INSTANCE_ID = 'service.instance.id';
+export const PROCESS_PID = 'process.pid';
+
+// FaaS
+export const FAAS_NAME = 'faas.name';
+export const FAAS_VERSION = 'faas.version';
+export const FAAS_INSTANCE = 'faas.instance';
+export const FAAS_INVOCATION_ID = 'faas.invocation_id';
+/** datasource | http | pubsub | timer | other */
+export const FAAS_TRIGGER = 'faas.trigger';
+export const FAAS_COLDSTART = 'faas.coldstart';
+export const FAAS_CRON = 'faas.cron';
+export const FAAS_INVOKED_NAME = 'faas.invoked_name';
+export const FAAS_INVOKED_PROVIDER = 'faas.invoked_provider';
+export const FAAS_MAX_MEMORY = 'faas.max_memory';
+
+// HTTP and URL
+export const HTTP_REQUEST_METHOD = 'http.request.method';
+export const HTTP_RESPONSE_STATUS_CODE = 'http.response.status_code';
+export const HTTP_ROUTE = 'http.route';
+export const HTTP_REQUEST_BODY_SIZE = 'http.request.body.size';
+export const HTTP_RESPONSE_BODY_SIZE = 'http.response.body.size';
+export const URL_PATH = 'url.path';
+export const URL_QUERY = 'url.query';
+export const URL_SCHEME = 'url.scheme';
+export const URL_FULL = 'url.full';
+export const SERVER_ADDRESS = 'server.address';
+export const SERVER_PORT = 'server.port';
+export const CLIENT_ADDRESS = 'client.address';
+export const USER_AGENT_ORIGINAL = 'user_agent.original';
+
+// Messaging
+export const MESSAGING_SYSTEM = 'messaging.system';
+export const MESSAGING_OPERATION_NAME = 'messaging.operation.name';
+/** create | send | receive | process | settle */
+export const MESSAGING_OPERATION_TYPE = 'messaging.operation.type';
+export const MESSAGING_DESTINATION_NAME = 'messaging.destination.name';
+export const MESSAGING_DESTINATION_PARTITION_ID = 'messaging.destination.partition.id';
+export const MESSAGING_CONSUMER_GROUP_NAME = 'messaging.consumer.group.name';
+export const MESSAGING_BATCH_MESSAGE_COUNT = 'messaging.batch.message_count';
+export const MESSAGING_MESSAGE_ID = 'messaging.message.id';
+export const MESSAGING_MESSAGE_BODY_SIZE = 'messaging.message.body.size';
+export const MESSAGING_KAFKA_MESSAGE_KEY = 'messaging.kafka.message.key';
+export const MESSAGING_KAFKA_MESSAGE_TOMBSTONE = 'messaging.kafka.message.tombstone';
+export const MESSAGING_KAFKA_OFFSET = 'messaging.kafka.offset';
+
+// Errors and exceptions
+export const ERROR_TYPE = 'error.type';
+export const EXCEPTION_EVENT = 'exception';
+export const EXCEPTION_TYPE = 'exception.type';
+export const EXCEPTION_MESSAGE = 'exception.message';
+export const EXCEPTION_STACKTRACE = 'exception.stacktrace';
+
+// Logs
+export const LOG_IOSTREAM = 'log.iostream';
+
+// Ours
+/** X-Fission-Request-ID of the request. */
+export const SPOOR_REQUEST_ID = 'spoor.request_id';
+/** 1 for the first delivery or try. int */
+export const SPOOR_ATTEMPT = 'spoor.attempt';
+/** How an attempt ended: success | retry | dead_letter | dropped. */
+export const SPOOR_OUTCOME = 'spoor.outcome';
+/** Stable reason word of a failure (server/failure.ts). */
+export const SPOOR_REASON = 'spoor.reason';
+/** Milliseconds from the record's own timestamp to its receipt by the trigger. double */
+export const SPOOR_QUEUE_WAIT = 'spoor.queue.wait';
+/** true when the record's timestamp lies after its receipt: the clocks disagree. */
+export const SPOOR_CLOCK_SKEW = 'spoor.clock_skew';
+/** true on a span that its own process never ended. */
+export const SPOOR_UNFINISHED = 'spoor.unfinished';
+/** Why the process of an unfinished span ended: exit | signal | oom | timeout | shutdown | lost. */
+export const SPOOR_END_REASON = 'spoor.end.reason';
+export const SPOOR_END_SIGNAL = 'spoor.end.signal';
+/** int */
+export const SPOOR_END_EXIT_CODE = 'spoor.end.exit_code';
+/** The last lines the process printed. */
+export const SPOOR_END_LOG = 'spoor.end.log';
+/** Name of the trigger that caused the invocation. */
+export const SPOOR_TRIGGER_NAME = 'spoor.trigger.name';
+/** Spans or logs the journal had no room for. int */
+export const SPOOR_JOURNAL_DROPPED = 'spoor.journal.dropped';
