@@ -57,9 +57,16 @@ export interface SubscribeOptions {
   readonly maxBatchSize: number;
   /**
    * Called with records of one partition, in offset order, never twice at once for the same partition. When it resolves the
-   * batch's outcome is durable and the offset after its last record is committed. When it rejects, the batch is delivered again.
+   * batch's outcome is durable and the offset after its last record is committed. When it rejects, what it had not yet
+   * declared `done` is delivered again. `signal` aborts when the partition is taken away or the subscription stops: the
+   * callback then settles soon, and only after that another member gets the partition.
    */
-  readonly onRecords: (records: readonly QueueRecord[], signal: AbortSignal) => Promise<void>;
+  readonly onRecords: (
+    records: readonly QueueRecord[],
+    signal: AbortSignal,
+    /** The outcomes of the first `count` records are durable: their offsets may be committed before the batch is over. */
+    done: (count: number) => void,
+  ) => Promise<void>;
   /** The subscription lives on; this is for telling. */
   readonly onError: (error: Error) => void;
 }
