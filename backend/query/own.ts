@@ -1,0 +1,63 @@
+import type { FastifyInstance } from 'fastify';
+import type { LogData } from '../../function/span/span-data.ts';
+import { SERVICE_NAME } from '../../function/span/attributes.ts';
+import type { TraceReader } from '../store/store.ts';
+import { encodeAttributes } from './otlp-json.ts';
+import { requireTraceId } from './params.ts';
+import { toPlainJson } from './plain-json.ts';
+import { pathParam, sendJson } from './request.ts';
+import type { IncomingLinkJson, LogJson } from './shapes.ts';
+
+/** What Jaeger has no word for. */
+export function addOwn(app: FastifyInstance, reader: TraceReader): void {
+  /** Log lines of the trace, oldest first; `[]` when there are none. */
+  app.get('/api/traces/:traceId/logs', async (request, reply) => {
+    const traceId = requireTraceId(pathParam(request, 'traceId'), 'traceID');
+    const logs = await reader.logs(traceId);
+    return sendJson(request, reply, { logs: [...logs].sort(compareByTime).map(toLogJson) });
+  });
+
+  /** Who continued this trace elsewhere: links of other traces' spans that point here. */
+  app.get('/api/traces/:traceId/links', async (request, reply) => {
+    const traceId = requireTraceId(pathParam(request, 'traceId'), 'traceID');
+    const edges = await reader.linksTo({ traceId });
+    const links: IncomingLinkJson[] = edges
+      .filter((edge) => edge.fromTraceId !== traceId)
+      .map((edge) => ({
+        fromTraceId: edge.fromTraceId,
+        fromSpanId: edge.fromSpanId,
+        toSpanId: edge.toSpanId,
+        attributes: encodeAttributes(edge.attributes),
+      }));
+    return sendJson(request, reply, { links });
+  });
+}
+
+function toLogJson(log: LogData): LogJson {
+  const service = log.resource[SERVICE_NAME];
+  return {
+    timeUnixNano: timeOf(log).toString(),
+    severityNumber: log.severityNumber,
+    severityText: log.severityText,
+    body: bodyText(log.body),
+    traceId: log.traceId,
+    spanId: log.spanId,
+    service: typeof service === 'string' ? service : '',
+    attributes: encodeAttributes(log.attributes),
+  };
+}
+
+function bodyText(body: LogData['body']): string {
+  if (body === undefined || body === null) return '';
+  return typeof body === 'string' ? body : JSON.stringify(toPlainJson(body));
+}
+
+/** A record without a time of its own has the time at which it was seen. */
+function timeOf(log: LogData): bigint {
+  return log.timeUnixNano === 0n ? log.observedTimeUnixNano : log.timeUnixNano;
+}
+
+function compareByTime(a: LogData, b: LogData): number {
+  const difference = timeOf(a) - timeOf(b);
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+}
