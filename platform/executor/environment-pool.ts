@@ -1,0 +1,132 @@
+import type { Environment } from '../spec/resources.ts';
+import type { Instance } from './instance.ts';
+
+/** v1 and v2 know no poolsize (fission.md, section 4). */
+const FIXED_POOL_SIZE = 3;
+/** A pool is filled up a moment after an instance was taken, so that the new process does not compete with the request for the CPU. */
+const REFILL_DELAY_MS = 50;
+const BACK_OFF_MIN_MS = 100;
+const BACK_OFF_MAX_MS = 10_000;
+
+export interface EnvironmentPoolOptions {
+  readonly environment: Environment;
+  /** Starts a generic instance; undefined when the machine has no room for one now. */
+  readonly start: (environment: Environment) => Promise<Instance> | undefined;
+}
+
+/** The warm generic instances of one environment: filled up when one is taken, with back-off when they keep dying. */
+export class EnvironmentPool {
+  readonly environment: Environment;
+  readonly #start: EnvironmentPoolOptions['start'];
+  readonly #warm: Instance[] = [];
+  /** Not listening yet. */
+  readonly #starting: Instance[] = [];
+  /** Not even spawned yet. */
+  #spawning = 0;
+  #backOffMs = 0;
+  #refill: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(options: EnvironmentPoolOptions) {
+    this.environment = options.environment;
+    this.#start = options.start;
+    this.#fill();
+  }
+
+  get warm(): readonly Instance[] {
+    return this.#warm;
+  }
+
+  /** A warm instance, which is then the caller's; undefined when there is none. */
+  take(): Instance | undefined {
+    const instance = this.#warm.shift();
+    if (instance) this.#backOffMs = 0;
+    this.#fillLater(REFILL_DELAY_MS);
+    return instance;
+  }
+
+  /** An instance that does not listen yet but is nearer to it than one started now. */
+  takeStarting(): Instance | undefined {
+    const instance = this.#starting.shift();
+    if (instance) this.#fillLater(REFILL_DELAY_MS);
+    return instance;
+  }
+
+  get hasStarting(): boolean {
+    return this.#starting.length > 0;
+  }
+
+  /** No more are started. The warm ones are the caller's to end. */
+  stop(): Instance[] {
+    this.#stopped = true;
+    clearTimeout(this.#refill);
+    return this.#warm.splice(0);
+  }
+
+  #fillLater(delayMs: number): void {
+    if (this.#stopped) return;
+    this.#refill ??= setTimeout(
+      () => {
+        this.#refill = undefined;
+        this.#fill();
+      },
+      Math.max(delayMs, this.#backOffMs),
+    ).unref();
+  }
+
+  #fill(): void {
+    const { spec } = this.environment;
+    let size = spec.version < 3 ? FIXED_POOL_SIZE : spec.poolsize;
+    if (spec.allowedFunctionsPerContainer === 'infinite') size = Math.min(size, 1);
+    while (!this.#stopped && this.#warm.length + this.#starting.length + this.#spawning < size) {
+      const starting = this.#start(this.environment);
+      if (!starting) {
+        this.#fillLater(REFILL_DELAY_MS);
+        return;
+      }
+      this.#spawning += 1;
+      void this.#add(starting);
+    }
+  }
+
+  async #add(starting: Promise<Instance>): Promise<void> {
+    let instance: Instance;
+    try {
+      instance = await starting;
+    } catch {
+      this.#backOff();
+      return;
+    } finally {
+      this.#spawning -= 1;
+    }
+    this.#starting.push(instance);
+    const listens = await instance.listening.then(
+      () => true,
+      () => false,
+    );
+    const position = this.#starting.indexOf(instance);
+    if (position < 0) return; // taken meanwhile
+    this.#starting.splice(position, 1);
+    if (!listens) {
+      this.#backOff();
+    } else if (this.#stopped) {
+      await instance.terminate('its environment is gone');
+    } else {
+      this.#warm.push(instance);
+      void instance.ended.then(() => this.#lost(instance));
+    }
+  }
+
+  /** A warm instance that dies untouched counts as a crash; one that was taken is no longer ours. */
+  #lost(instance: Instance): void {
+    const index = this.#warm.indexOf(instance);
+    if (index < 0) return;
+    this.#warm.splice(index, 1);
+    this.#backOff();
+  }
+
+  #backOff(): void {
+    this.#backOffMs = Math.min(BACK_OFF_MAX_MS, Math.max(BACK_OFF_MIN_MS, this.#backOffMs * 2));
+    this.#fillLater(this.#backOffMs);
+  }
+}

@@ -1,0 +1,351 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
+import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
+import { Failure } from '../../server/failure.ts';
+import type { Logger } from '../../server/log.ts';
+import type { Environment, EnvVar } from '../spec/resources.ts';
+import type { InstanceEnd } from './client.ts';
+import { classifyEnd, oomKillCount, writeEndFile, type Intent } from './end.ts';
+import { OutputLines } from './output.ts';
+import { startTicksOf, type InstanceRecord } from './orphans.ts';
+
+/** A process that has not said `listening` by then is given up. */
+const START_TIMEOUT_MS = 30_000;
+/** After its death, how long the last printed bytes are waited for (a grandchild may hold the pipe open for ever). */
+const LAST_OUTPUT_MS = 50;
+/** From SIGTERM to SIGKILL for an instance without requests. */
+const TERMINATION_GRACE_MS = 2_000;
+/** sun_path holds 108 bytes, the last of them zero. */
+const UNIX_PATH_BYTES = 107;
+const ANSWER_TEXT_BYTES = 8 * 1024;
+const CONTROL_LINE_BYTES = 64 * 1024;
+
+/** Of the platform's own environment only these pass (docs/instance.md): an instance sees no secret of the platform. */
+const PASSED_ENV = ['PATH', 'HOME', 'LANG', 'TZ', 'NODE_EXTRA_CA_CERTS', 'TMPDIR'];
+
+/** How to run an environment server. */
+export interface Program {
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+export interface StartOptions {
+  readonly environment: Environment;
+  readonly language: 'node' | 'python';
+  readonly program: Program;
+  readonly journalDir: string;
+  readonly runDir: string;
+  /** What the platform tells every instance: SPOOR_INTERNAL_URL and the like. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Of the function, when the instance is started for one. */
+  readonly functionEnv?: readonly EnvVar[];
+  readonly memoryLimitBytes?: number;
+  readonly nodePath?: string;
+  readonly log: Logger;
+}
+
+/**
+ * One process of an environment server, from spawn to its end file (docs/instance.md).
+ *
+ *   spawn ── listening ──> warm ── specialize ──> ready ──> ended
+ *     └────────────┴─────────────────┴──────────────────────^   (whatever killed it)
+ */
+export class Instance {
+  readonly id: string;
+  readonly environment: Environment;
+  readonly socketPath: string;
+  readonly startedAtMs = Date.now();
+  /** Where secrets and configmaps of the function are written: `secrets/` and `configs/` below it. */
+  readonly folder: string;
+  /** Resolves when the instance is dead and its end file is written; never rejects. */
+  readonly ended: Promise<InstanceEnd>;
+  /** Resolves when it can be specialized; rejects with a Failure when it died or hung before. */
+  readonly listening: Promise<void>;
+  readonly #child: ChildProcess;
+  readonly #output: OutputLines;
+  readonly #oomKillsBefore: number;
+  #intent: Intent | undefined;
+  #goodbye: string | undefined;
+  #end: InstanceEnd | undefined;
+  #termination: NodeJS.Timeout | undefined;
+
+  constructor(options: StartOptions) {
+    const { environment } = options;
+    const name = randomName();
+    this.environment = environment;
+    this.id = `${environment.metadata.name}-${name}`;
+    this.folder = join(options.runDir, name);
+    this.socketPath = join(this.folder, 's');
+    if (Buffer.byteLength(this.socketPath) > UNIX_PATH_BYTES) {
+      throw new Failure(
+        'executor',
+        'bad_request',
+        `cannot listen on the unix socket [${this.socketPath}]: its path is longer than ${UNIX_PATH_BYTES} bytes. Choose a shorter data directory`,
+      );
+    }
+    mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    this.#output = new OutputLines((line, source) =>
+      options.log.info({ instance: this.id, source, line }, 'instance output'),
+    );
+    this.#oomKillsBefore = oomKillCount();
+
+    const args = [...options.program.args];
+    if (options.memoryLimitBytes !== undefined && options.language === 'node')
+      args.unshift(`--max-old-space-size=${Math.max(16, Math.floor(options.memoryLimitBytes / 2 ** 20))}`);
+    this.#child = spawn(options.program.command, args, {
+      cwd: this.folder,
+      env: instanceEnv(this, options),
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      // Its own process group: what a function forks dies with it, and Ctrl-C in a terminal reaches the platform alone, which drains.
+      detached: true,
+    });
+    if (this.#child.pid !== undefined) writeRecord(this, this.#child.pid, options.journalDir);
+
+    this.#output.read(this.#child.stdout, 'stdout');
+    this.#output.read(this.#child.stderr, 'stderr');
+    const listening = Promise.withResolvers<void>();
+    this.listening = listening.promise;
+    // Whoever waits sees the rejection; a warm instance that nobody waits for yet must not end the platform.
+    this.listening.catch(() => {});
+    this.#readControl(this.#child.stdio[3] as Duplex, listening.resolve);
+    const hung = setTimeout(
+      () =>
+        this.kill({ reason: 'timeout', message: `killed after ${START_TIMEOUT_MS} ms: it never listened` }),
+      START_TIMEOUT_MS,
+    );
+    void this.listening.then(
+      () => clearTimeout(hung),
+      () => clearTimeout(hung),
+    );
+    this.ended = this.#watch(options).then((end) => {
+      listening.reject(
+        new Failure(
+          'executor',
+          'specialization_failed',
+          `cannot start an instance of environment [${environment.metadata.name}]: ${describeEnd(end)}`,
+        ),
+      );
+      return end;
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get isAlive(): boolean {
+    return this.#end === undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** The last lines it printed, oldest first. */
+  get lastLines(): readonly string[] {
+    return this.#output.lastLines;
+  }
+
+  /**
+   * `POST /v2/specialize` (fission.md 1.1). Throws a Failure `specialization_failed` with the text of the answer, or how the
+   * process died meanwhile.
+   */
+  async specialize(load: unknown, signal: AbortSignal): Promise<void> {
+    const answer = post(this.socketPath, '/v2/specialize', JSON.stringify(load), signal);
+    const died = this.ended.then((end): never => {
+      throw new Failure('executor', 'specialization_failed', `cannot load the function: ${describeEnd(end)}`);
+    });
+    let status: number;
+    let text: string;
+    try {
+      ({ status, text } = await Promise.race([answer, died]));
+    } catch (error) {
+      answer.catch(() => {});
+      if (error instanceof Failure || signal.aborted) throw error;
+      // The socket closes a moment before the process is reaped; its end says more than the socket's error.
+      const end = await Promise.race([this.ended, sleep(2 * LAST_OUTPUT_MS)]);
+      const why = end ? describeEnd(end) : (error as Error).message;
+      throw new Failure('executor', 'specialization_failed', `cannot load the function: ${why}`, {
+        cause: error,
+      });
+    } finally {
+      died.catch(() => {});
+    }
+    if (status >= 300) {
+      throw new Failure(
+        'executor',
+        'specialization_failed',
+        `cannot load the function: the environment answered ${status}: ${text.trim() || '(nothing)'}`,
+      );
+    }
+  }
+
+  /** SIGKILL now, to the whole process group; the end file will carry `intent`. */
+  kill(intent: Intent): void {
+    this.#intent ??= intent;
+    this.#signal('SIGKILL');
+  }
+
+  /** Asks it to end: closes the control pipe and sends SIGTERM, then SIGKILL after the grace. */
+  async terminate(message: string, graceMs = TERMINATION_GRACE_MS): Promise<void> {
+    this.#intent ??= { reason: 'shutdown', message };
+    if (this.isAlive) {
+      (this.#child.stdio[3] as Duplex).end();
+      this.#signal('SIGTERM');
+      this.#termination ??= setTimeout(() => this.#signal('SIGKILL'), graceMs);
+    }
+    await this.ended;
+  }
+
+  async #watch(options: StartOptions): Promise<InstanceEnd> {
+    const child = this.#child;
+    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    const exit = await new Promise<{ code: number | null; signal: string | null; error?: Error }>(
+      (resolve) => {
+        child.once('exit', (code, signal) => resolve({ code, signal }));
+        child.once('error', (error) => {
+          if (child.pid === undefined) resolve({ code: null, signal: null, error });
+        });
+      },
+    );
+    const timeUnixNano = BigInt(Date.now()) * 1_000_000n;
+    clearTimeout(this.#termination);
+    if (child.pid !== undefined) {
+      this.#signal('SIGKILL'); // what the function forked
+      await Promise.race([closed, sleep(LAST_OUTPUT_MS)]);
+    }
+    this.#output.close();
+    const end = classifyEnd({
+      exitCode: exit.code,
+      signal: exit.signal,
+      intent: this.#intent,
+      said: exit.error ? `cannot run ${options.program.command}: ${exit.error.message}` : this.#goodbye,
+      oomKilled: oomKillCount() > this.#oomKillsBefore,
+      lastLines: this.#output.lastLines,
+      timeUnixNano,
+    });
+    this.#end = end;
+    try {
+      writeEndFile(join(options.journalDir, `${this.id}.end`), end);
+      rmSync(this.folder, { recursive: true, force: true });
+    } catch (error) {
+      options.log.error({ err: error as Error, instance: this.id }, 'cannot write the end of an instance');
+    }
+    if (end.reason !== 'shutdown')
+      options.log.warn({ instance: this.id, reason: end.reason, message: end.message }, 'instance died');
+    return end;
+  }
+
+  #readControl(control: Duplex, onListening: () => void): void {
+    let rest = '';
+    control.setEncoding('utf8');
+    control.on('error', () => {});
+    control.on('data', (text: string) => {
+      rest += text;
+      const lines = rest.split('\n');
+      rest = (lines.pop() ?? '').slice(-CONTROL_LINE_BYTES);
+      for (const line of lines) {
+        const word = parseControlLine(line);
+        if (word?.event === 'listening') onListening();
+        if (word?.event === 'goodbye')
+          this.#goodbye = [word.reason, word.message].filter(Boolean).join(': ').slice(0, ANSWER_TEXT_BYTES);
+      }
+    });
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    const pid = this.#child.pid;
+    if (pid === undefined) return;
+    try {
+      process.kill(-pid, signal);
+    } catch {
+      // The group is gone already.
+    }
+  }
+}
+
+export function describeEnd(end: InstanceEnd): string {
+  const last = end.lastLines.slice(-5).join('\n');
+  return last ? `${end.message}\n${last}` : end.message;
+}
+
+function instanceEnv(instance: Instance, options: StartOptions): Record<string, string> {
+  const env: Record<string, string> = {};
+  // The user's own words win over the platform's, but for what ties this process to this instance.
+  for (const name of PASSED_ENV) {
+    const value = process.env[name];
+    if (value !== undefined) env[name] = value;
+  }
+  Object.assign(env, options.env);
+  for (const { name, value } of options.environment.spec.runtime.env) env[name] = value;
+  for (const { name, value } of options.functionEnv ?? []) env[name] = value;
+  if (options.nodePath !== undefined)
+    env['NODE_PATH'] = env['NODE_PATH'] ? `${env['NODE_PATH']}:${options.nodePath}` : options.nodePath;
+  return {
+    ...env,
+    SPOOR_SOCKET: instance.socketPath,
+    SPOOR_INSTANCE_ID: instance.id,
+    SPOOR_JOURNAL: join(options.journalDir, `${instance.id}.journal`),
+    SPOOR_CONTROL_FD: '3',
+    SPOOR_SECRETS_DIR: join(instance.folder, 'secrets'),
+    SPOOR_CONFIGS_DIR: join(instance.folder, 'configs'),
+  };
+}
+
+/** Left for the next platform, should this one be killed (orphans.ts). */
+function writeRecord(instance: Instance, pid: number, journalDir: string): void {
+  const record: InstanceRecord = { id: instance.id, pid, startTicks: startTicksOf(pid) ?? '', journalDir };
+  writeFileSync(join(instance.folder, 'record.json'), JSON.stringify(record));
+}
+
+interface ControlWord {
+  readonly event?: unknown;
+  readonly reason?: unknown;
+  readonly message?: unknown;
+}
+
+function parseControlLine(line: string): ControlWord | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function post(
+  socketPath: string,
+  path: string,
+  body: string,
+  signal: AbortSignal,
+): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const request = httpRequest(
+      { socketPath, path, method: 'POST', headers, agent: false, signal },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => {
+          if (text.length < ANSWER_TEXT_BYTES) text += chunk.slice(0, ANSWER_TEXT_BYTES - text.length);
+        });
+        response.once('end', () => resolve({ status: response.statusCode ?? 0, text }));
+        response.once('error', reject);
+      },
+    );
+    request.once('error', reject);
+    request.end(body);
+  });
+}
+
+const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
+
+/** 8 characters, 40 bits. */
+function randomName(): string {
+  return Array.from(randomBytes(8), (byte) => BASE32[byte & 31]).join('');
+}
+
+function sleep(ms: number): Promise<undefined> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms, undefined);
+  });
+}
