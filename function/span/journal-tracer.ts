@@ -1,0 +1,147 @@
+import {
+  isSpanContextValid,
+  trace,
+  INVALID_SPAN_CONTEXT,
+  type Context,
+  type Span,
+  type SpanContext,
+  type SpanOptions,
+  type Tracer,
+} from '@opentelemetry/api';
+import { contextManager } from './context-manager.ts';
+import { hexToWord, randomWord, wordToHex } from './ids.ts';
+import { JournalSpan, type SpanHome } from './journal-span.ts';
+import { NO_PARENT, type Sampler } from './sampler.ts';
+import { isSuppressed } from './suppress.ts';
+
+/** A tracer whose spans go to a journal; one that is switched off hands the parent's context on. */
+export class JournalTracer implements Tracer {
+  readonly #home: SpanHome | undefined;
+  readonly #sampler: Sampler;
+  readonly #scope: string;
+
+  /** `home` undefined: nothing is recorded. */
+  constructor(home: SpanHome | undefined, sampler: Sampler, name: string, version: string) {
+    this.#home = home;
+    this.#sampler = sampler;
+    this.#scope = version === '' ? name : `${name}@${version}`;
+  }
+
+  startSpan(name: string, options?: SpanOptions, context: Context = contextManager.active()): Span {
+    if (isSuppressed(context)) return trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
+    const parent = options?.root === true ? undefined : trace.getSpan(context);
+    const home = this.#home;
+    if (home === undefined) return trace.wrapSpanContext(parent?.spanContext() ?? INVALID_SPAN_CONTEXT);
+    if (parent instanceof JournalSpan) {
+      const { t0, t1, t2, t3 } = parent;
+      if (this.#sampler.isSampled(1, t0, t1, t2, t3)) {
+        const span = new JournalSpan(
+          home,
+          t0,
+          t1,
+          t2,
+          t3,
+          parent.s0,
+          parent.s1,
+          parent.knownTraceId,
+          parent.traceState,
+        );
+        this.#begin(span, name, options, false);
+        return span;
+      }
+      return unsampled(parent.spanContext());
+    }
+    return this.#startBelow(home, parent?.spanContext(), name, options);
+  }
+
+  /** Below a context from elsewhere, or a new trace where there is none that is valid. */
+  #startBelow(
+    home: SpanHome,
+    parent: SpanContext | undefined,
+    name: string,
+    options: SpanOptions | undefined,
+  ): Span {
+    if (parent === undefined || !isSpanContextValid(parent)) {
+      let t0 = randomWord();
+      const t1 = randomWord();
+      const t2 = randomWord();
+      const t3 = randomWord();
+      if ((t0 | t1 | t2 | t3) === 0) t0 = 1;
+      if (!this.#sampler.isSampled(NO_PARENT, t0, t1, t2, t3))
+        return unsampled({
+          traceId: wordToHex(t0) + wordToHex(t1) + wordToHex(t2) + wordToHex(t3),
+          spanId: '',
+          traceFlags: 0,
+        });
+      const span = new JournalSpan(home, t0, t1, t2, t3, 0, 0, '', undefined);
+      this.#begin(span, name, options, true);
+      return span;
+    }
+    const { traceId, spanId, traceState } = parent;
+    const t0 = hexToWord(traceId, 0);
+    const t1 = hexToWord(traceId, 8);
+    const t2 = hexToWord(traceId, 16);
+    const t3 = hexToWord(traceId, 24);
+    if (!this.#sampler.isSampled(parent.traceFlags, t0, t1, t2, t3)) return unsampled(parent);
+    const span = new JournalSpan(
+      home,
+      t0,
+      t1,
+      t2,
+      t3,
+      hexToWord(spanId, 0),
+      hexToWord(spanId, 8),
+      traceId,
+      traceState,
+    );
+    this.#begin(span, name, options, true);
+    return span;
+  }
+
+  #begin(span: JournalSpan, name: string, options: SpanOptions | undefined, isLocalRoot: boolean): void {
+    if (options === undefined) {
+      span.begin(name, OTLP_INTERNAL, undefined, isLocalRoot, this.#scope, undefined, undefined);
+      return;
+    }
+    const kind = (options.kind ?? 0) + 1;
+    span.begin(name, kind, options.startTime, isLocalRoot, this.#scope, options.attributes, options.links);
+  }
+
+  startActiveSpan<F extends (span: Span) => unknown>(name: string, fn: F): ReturnType<F>;
+  startActiveSpan<F extends (span: Span) => unknown>(
+    name: string,
+    options: SpanOptions,
+    fn: F,
+  ): ReturnType<F>;
+  startActiveSpan<F extends (span: Span) => unknown>(
+    name: string,
+    options: SpanOptions,
+    context: Context,
+    fn: F,
+  ): ReturnType<F>;
+  startActiveSpan<F extends (span: Span) => unknown>(
+    name: string,
+    ...rest: [F] | [SpanOptions, F] | [SpanOptions, Context, F]
+  ): ReturnType<F> {
+    const fn = rest.at(-1) as F;
+    const options = rest.length > 1 ? (rest[0] as SpanOptions) : undefined;
+    const parent =
+      (rest.length > 2 ? (rest[1] as Context | undefined) : undefined) ?? contextManager.active();
+    const span = this.startSpan(name, options, parent);
+    return contextManager.with(trace.setSpan(parent, span), fn as never, undefined, span);
+  }
+}
+
+/** The kind of a span that does not say one; the API's numbers are one less than OTLP's. */
+const OTLP_INTERNAL = 1;
+
+/** A span that is not recorded has an id of its own all the same, as it may be asked for in logs and headers. */
+function unsampled(parent: SpanContext): Span {
+  const context: SpanContext = {
+    traceId: parent.traceId,
+    spanId: wordToHex(randomWord() | 1) + wordToHex(randomWord()),
+    traceFlags: 0,
+  };
+  if (parent.traceState) context.traceState = parent.traceState;
+  return trace.wrapSpanContext(context);
+}
