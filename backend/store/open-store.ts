@@ -1,0 +1,43 @@
+import { silentLog, type Logger } from '../../server/log.ts';
+import { openChdb, type ChdbOptions } from './chdb-engine.ts';
+import { openClickHouse, type ClickHouseOptions } from './clickhouse-engine.ts';
+import type { Engine } from './engine.ts';
+import { migrate } from './migrate.ts';
+import { SqlReader } from './reader.ts';
+import type { TraceStore } from './store.ts';
+import { ColumnWriter } from './writer.ts';
+
+/** `dataDir`: chDB, in a child process of ours. `url`: a ClickHouse server or cluster. */
+export type StoreOptions = ((Omit<ChdbOptions, 'log'> & { readonly url?: undefined }) | ClickHouseOptions) & {
+  readonly log?: Logger;
+};
+
+/** Opens the store and brings its tables to this version. Whoever opens it disposes of it. */
+export async function openStore(options: StoreOptions): Promise<OpenStore> {
+  const log = options.log ?? silentLog();
+  const engine =
+    options.url === undefined ? await openChdb({ ...options, log }) : await openClickHouse(options);
+  try {
+    await migrate(engine);
+  } catch (error) {
+    await engine[Symbol.asyncDispose]();
+    throw error;
+  }
+  return new OpenStore(engine);
+}
+
+export class OpenStore implements TraceStore {
+  readonly engine: Engine;
+  readonly writer: ColumnWriter;
+  readonly reader: SqlReader;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+    this.writer = new ColumnWriter(engine);
+    this.reader = new SqlReader(engine);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.engine[Symbol.asyncDispose]();
+  }
+}

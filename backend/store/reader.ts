@@ -1,0 +1,212 @@
+import type { LogData, SpanData } from '../../function/span/span-data.ts';
+import { Failure } from '../../server/failure.ts';
+import type { Engine } from './engine.ts';
+import { LOG_FIELDS, RowReader, SPAN_FIELDS } from './span-row.ts';
+import { matchingSpans } from './span-filter.ts';
+import { sqlInteger, sqlSpanId, sqlString, sqlTime, sqlTraceId } from './sql-literal.ts';
+import type {
+  DependencyEdge,
+  LinkEdge,
+  Operation,
+  TimeRange,
+  TraceIdMatch,
+  TraceQuery,
+  TraceReader,
+  TraceSummary,
+} from './store.ts';
+import { toAttributes } from './value-text.ts';
+
+export const MAX_TRACES = 1_500;
+/** A trace larger than this is cut, so that one answer cannot fill the memory. */
+const MAX_SPANS_PER_ANSWER = 500_000;
+const MAX_LINKS = 10_000;
+const MAX_LOGS = 100_000;
+/** How long before a span its parent, or the span it links to, may have started and still be joined with it. */
+const CAUSE_WITHIN_NANO = 3_600_000_000_000n;
+
+/** Zipkin's client and server halves of a call share one id: two spans of different kinds are no repeat of each other. */
+const ONCE = 'LIMIT 1 BY trace_id, span_id, kind';
+
+export class SqlReader implements TraceReader {
+  readonly #engine: Engine;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  async services(): Promise<readonly string[]> {
+    const rows = await this.#engine.rows('SELECT DISTINCT service FROM operations ORDER BY service');
+    return rows.map(([service]) => service as string);
+  }
+
+  async operations(query: {
+    readonly service: string;
+    readonly kind?: number;
+  }): Promise<readonly Operation[]> {
+    const kind = query.kind === undefined ? '' : ` AND kind = ${sqlInteger(query.kind, 0n, 255n)}`;
+    const rows = await this.#engine.rows(
+      `SELECT DISTINCT name, kind FROM operations WHERE service = ${sqlString(query.service)}${kind} ORDER BY name, kind`,
+    );
+    return rows.map(([name, kind]) => ({ name: name as string, kind: kind as number }));
+  }
+
+  async trace(traceId: string, hint?: TimeRange): Promise<readonly SpanData[]> {
+    const time = hint ? ` AND ${within('start', hint)}` : '';
+    return await this.#spans(`trace_id = ${sqlTraceId(traceId)}${time}`);
+  }
+
+  async findTraceIds(query: TraceQuery): Promise<readonly TraceIdMatch[]> {
+    const limit = sqlInteger(query.limit, 1n, BigInt(MAX_TRACES));
+    const where = await matchingSpans(this.#engine, query);
+    const rows = await this.#engine.rows(
+      `SELECT lower(hex(trace_id)), toUnixTimestamp64Nano(max(start)) AS newest FROM spans WHERE ${where} GROUP BY trace_id ORDER BY newest DESC, trace_id LIMIT ${limit}`,
+    );
+    return rows.map(([traceId, start]) => ({
+      traceId: traceId as string,
+      startUnixNano: BigInt(start as string),
+    }));
+  }
+
+  async findTraces(query: TraceQuery): Promise<readonly (readonly SpanData[])[]> {
+    const matches = await this.findTraceIds(query);
+    if (matches.length === 0) return [];
+    const traces = new Map<string, SpanData[]>(matches.map(({ traceId }) => [traceId, []]));
+    for (const span of await this.#spans(inTraces(matches))) traces.get(span.traceId)?.push(span);
+    return [...traces.values()];
+  }
+
+  async summaries(query: TraceQuery): Promise<readonly TraceSummary[]> {
+    const matches = await this.findTraceIds(query);
+    if (matches.length === 0) return [];
+    const traces = inTraces(matches);
+    const rows = await this.#engine.rows(
+      `SELECT lower(hex(trace_id)), argMin(service, (not_root, start)), argMin(name, (not_root, start)),
+        toUnixTimestamp64Nano(min(start)), max(toUnixTimestamp64Nano(start) + duration), count(), countIf(status = 2),
+        countIf(not_root AND (trace_id, parent_span_id) NOT IN (SELECT trace_id, span_id FROM spans WHERE ${traces})),
+        sumMap(map(toString(service), toUInt32(1))), sumMap(map(toString(service), toUInt32(status = 2)))
+       FROM (
+        SELECT trace_id, span_id, parent_span_id, service, name, status, start, duration,
+         parent_span_id != toFixedString('', 8) AS not_root
+        FROM spans WHERE ${traces} ${ONCE}
+       ) GROUP BY trace_id`,
+    );
+    const summaries = new Map(rows.map((row) => [row[0] as string, toSummary(row)]));
+    return matches.flatMap(({ traceId }) => summaries.get(traceId) ?? []);
+  }
+
+  async linksTo(target: { readonly traceId: string; readonly spanId?: string }): Promise<readonly LinkEdge[]> {
+    const span = target.spanId === undefined ? '' : ` AND to_span_id = ${sqlSpanId(target.spanId)}`;
+    const rows = await this.#engine.rows(
+      `SELECT lower(hex(from_trace_id)), lower(hex(from_span_id)), lower(hex(to_trace_id)), lower(hex(to_span_id)),
+        mapKeys(attributes), mapValues(attributes), attribute_types
+       FROM links WHERE to_trace_id = ${sqlTraceId(target.traceId)}${span}
+       ORDER BY from_start, from_span_id
+       LIMIT 1 BY from_trace_id, from_span_id, to_trace_id, to_span_id LIMIT ${MAX_LINKS}`,
+    );
+    return rows.map((row) => {
+      const [fromTraceId, fromSpanId, toTraceId, toSpanId] = row as readonly [string, string, string, string];
+      const [keys, values, types] = row.slice(4) as [string[], string[], string];
+      return {
+        fromTraceId,
+        fromSpanId,
+        toTraceId,
+        toSpanId,
+        attributes: toAttributes(keys, values, types),
+      };
+    });
+  }
+
+  /**
+   * Calls between services, by parent and by link alike: what causes a span is its parent or the spans it links to, and a
+   * consumer that has both to one producer is one call.
+   */
+  async dependencies(range: TimeRange): Promise<readonly DependencyEdge[]> {
+    const effects = within('start', range);
+    const causes = within('start', {
+      startUnixNano: range.startUnixNano - CAUSE_WITHIN_NANO,
+      endUnixNano: range.endUnixNano,
+    });
+    const rows = await this.#engine.rows(
+      `SELECT cause.service, effect.service, uniqExact(effect.trace_id, effect.span_id, cause.trace_id, cause.span_id) AS calls
+       FROM (
+        SELECT trace_id, span_id, service, trace_id AS cause_trace_id, parent_span_id AS cause_span_id
+        FROM spans WHERE ${effects} AND parent_span_id != toFixedString('', 8)
+        UNION ALL
+        SELECT from_trace_id, from_span_id, from_service, to_trace_id, to_span_id
+        FROM links WHERE ${within('from_start', range)}
+       ) AS effect
+       INNER JOIN (SELECT trace_id, span_id, service FROM spans WHERE ${causes}) AS cause
+        ON cause.trace_id = effect.cause_trace_id AND cause.span_id = effect.cause_span_id
+       WHERE cause.service != effect.service
+       GROUP BY cause.service, effect.service ORDER BY calls DESC, cause.service, effect.service`,
+    );
+    return rows.map(([parent, child, calls]) => ({
+      parent: parent as string,
+      child: child as string,
+      callCount: Number(calls),
+    }));
+  }
+
+  async logs(traceId: string): Promise<readonly LogData[]> {
+    const rows = await this.#engine.rows(
+      `SELECT ${LOG_FIELDS} FROM logs WHERE trace_id = ${sqlTraceId(traceId)} ORDER BY time LIMIT ${MAX_LOGS}`,
+    );
+    const reader = new RowReader();
+    return rows.map((row) => reader.toLog(row));
+  }
+
+  async #spans(where: string): Promise<readonly SpanData[]> {
+    const rows = await this.#engine.rows(
+      `SELECT ${SPAN_FIELDS} FROM spans WHERE ${where} ${ONCE} LIMIT ${MAX_SPANS_PER_ANSWER}`,
+    );
+    const reader = new RowReader();
+    return rows.map((row) => reader.toSpan(row));
+  }
+}
+
+function inTraces(matches: readonly TraceIdMatch[]): string {
+  return `trace_id IN (${matches.map(({ traceId }) => `toFixedString(${sqlTraceId(traceId)}, 16)`).join(', ')})`;
+}
+
+function within(column: string, range: TimeRange): string {
+  if (range.endUnixNano < range.startUnixNano)
+    throw new Failure(
+      'store',
+      'bad_request',
+      `cannot search from [${range.startUnixNano}] to [${range.endUnixNano}]: the end lies before the start`,
+    );
+  return `${column} >= ${sqlTime(range.startUnixNano)} AND ${column} <= ${sqlTime(range.endUnixNano)}`;
+}
+
+function toSummary(row: readonly unknown[]): TraceSummary {
+  const [traceId, rootService, rootOperation, start, end, spans, errors, orphans, perService, perError] =
+    row as readonly [
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+      Record<string, number>,
+      Record<string, number>,
+    ];
+  return {
+    traceId,
+    rootService,
+    rootOperation,
+    startUnixNano: BigInt(start),
+    endUnixNano: BigInt(end),
+    spanCount: Number(spans),
+    errorSpanCount: Number(errors),
+    orphanSpanCount: Number(orphans),
+    services: Object.keys(perService)
+      .sort()
+      .map((name) => ({
+        name,
+        spanCount: Number(perService[name]),
+        errorSpanCount: Number(perError[name] ?? 0),
+      })),
+  };
+}

@@ -1,0 +1,120 @@
+import { SPAN_KIND, STATUS_CODE } from '../../function/span/span-data.ts';
+import { Failure } from '../../server/failure.ts';
+import type { Engine } from './engine.ts';
+import { sqlInteger, sqlString, sqlTime } from './sql-literal.ts';
+import type { TraceQuery } from './store.ts';
+import { attributesFromJson, toText } from './value-text.ts';
+
+const MAX_UINT64 = 0xffff_ffff_ffff_ffffn;
+const MAX_ATTRIBUTES = 32;
+/** Past so many distinct resources that match, the filter says too little to be worth running. */
+const MAX_RESOURCES = 20_000;
+
+/**
+ * The condition under which one span satisfies every predicate of the query.
+ *
+ * A key means a span attribute or a resource attribute. `resource.KEY` and `event.KEY` mean only those, `exception.*` is
+ * looked for in events too, and what Jaeger shows as a tag but is a field of its own is asked of that field: `error`,
+ * `span.kind`, `otel.status_code`, `otel.status_description`, `otel.scope.name`, `otel.scope.version`.
+ */
+export async function matchingSpans(engine: Engine, query: TraceQuery): Promise<string> {
+  const { startUnixNano, endUnixNano } = query.range;
+  if (endUnixNano < startUnixNano)
+    throw new Failure(
+      'store',
+      'bad_request',
+      `cannot search from [${startUnixNano}] to [${endUnixNano}]: the end lies before the start`,
+    );
+  const keys = Object.keys(query.attributes);
+  if (keys.length > MAX_ATTRIBUTES)
+    throw new Failure(
+      'store',
+      'bad_request',
+      `cannot search for ${keys.length} attributes at once: the limit is ${MAX_ATTRIBUTES}`,
+    );
+  const conditions = [`start >= ${sqlTime(startUnixNano)}`, `start <= ${sqlTime(endUnixNano)}`];
+  if (query.service !== undefined) conditions.push(`service = ${sqlString(query.service)}`);
+  if (query.operation !== undefined) conditions.push(`name = ${sqlString(query.operation)}`);
+  if (query.minDurationNano !== undefined)
+    conditions.push(`duration >= ${sqlInteger(query.minDurationNano, 0n, MAX_UINT64)}`);
+  if (query.maxDurationNano !== undefined)
+    conditions.push(`duration <= ${sqlInteger(query.maxDurationNano, 0n, MAX_UINT64)}`);
+  if (query.errorOnly) conditions.push(`status = ${STATUS_CODE.error}`);
+  for (const key of keys)
+    conditions.push(await attributeCondition(engine, key, query.attributes[key] ?? null));
+  return conditions.join(' AND ');
+}
+
+async function attributeCondition(engine: Engine, key: string, value: string | null): Promise<string> {
+  const field = fieldCondition(key, value);
+  if (field !== undefined) return field;
+  if (key.startsWith('resource.'))
+    return (await resourceCondition(engine, key.slice('resource.'.length), value)) ?? '0';
+  if (key.startsWith('event.')) return eventCondition(key.slice('event.'.length), value);
+  const conditions = [mapCondition('attributes', key, value)];
+  const resource = await resourceCondition(engine, key, value);
+  if (resource !== undefined) conditions.push(resource);
+  if (key.startsWith('exception.')) conditions.push(eventCondition(key, value));
+  return conditions.length === 1 ? (conditions[0] as string) : `(${conditions.join(' OR ')})`;
+}
+
+function mapCondition(map: string, key: string, value: string | null): string {
+  const name = sqlString(key);
+  if (value === null) return `mapContains(${map}, ${name})`;
+  // A key that is not there reads as '', so an empty value needs the key too.
+  const has = value === '' ? `mapContains(${map}, ${name}) AND ` : '';
+  return `(${has}${map}[${name}] = ${sqlString(value)})`;
+}
+
+function eventCondition(key: string, value: string | null): string {
+  return `arrayExists(m -> ${mapCondition('m', key, value)}, \`events.attributes\`)`;
+}
+
+/**
+ * Resources are few and the spans of each are many: the small table of distinct ones is asked first, so that a key which no
+ * resource has (nearly always) leaves the span's own attributes, and their index, to decide alone.
+ */
+async function resourceCondition(
+  engine: Engine,
+  key: string,
+  value: string | null,
+): Promise<string | undefined> {
+  const stored = key.startsWith('$') ? `$${key}` : key;
+  const rows = await engine.rows(
+    `SELECT DISTINCT resource, toString(sipHash64(resource)) FROM resources WHERE JSONHas(resource, ${sqlString(stored)}) LIMIT ${MAX_RESOURCES}`,
+  );
+  const hashes = rows.flatMap(([resource, hash]) => {
+    const found = attributesFromJson(resource as string)[key];
+    return found !== undefined && (value === null || toText(found) === value) ? [hash as string] : [];
+  });
+  if (hashes.length === 0) return undefined;
+  return `sipHash64(resource) IN (${hashes.map((hash) => sqlInteger(BigInt(hash), 0n, MAX_UINT64)).join(', ')})`;
+}
+
+function fieldCondition(key: string, value: string | null): string | undefined {
+  switch (key) {
+    case 'error':
+      if (value === 'true' || value === null) return `status = ${STATUS_CODE.error}`;
+      return value === 'false' ? `status != ${STATUS_CODE.error}` : undefined;
+    case 'span.kind':
+      return value === null ? 'kind != 0' : numberOf('kind', SPAN_KIND, value.toLowerCase());
+    case 'otel.status_code':
+      return value === null ? 'status != 0' : numberOf('status', STATUS_CODE, value.toLowerCase());
+    case 'otel.status_description':
+      return textOf('status_message', value);
+    case 'otel.scope.name':
+      return textOf('scope_name', value);
+    case 'otel.scope.version':
+      return textOf('scope_version', value);
+    default:
+      return undefined;
+  }
+}
+
+function numberOf(column: string, words: Readonly<Record<string, number>>, word: string): string {
+  return Object.hasOwn(words, word) ? `${column} = ${words[word]}` : '0';
+}
+
+function textOf(column: string, value: string | null): string {
+  return value === null ? `${column} != ''` : `${column} = ${sqlString(value)}`;
+}

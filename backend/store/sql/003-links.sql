@@ -1,0 +1,34 @@
+-- Links read backwards: by the span they point to. Only spans that have links pay for it.
+CREATE TABLE IF NOT EXISTS links {on_cluster}
+(
+    to_trace_id FixedString(16) CODEC(ZSTD(1)),
+    to_span_id FixedString(8) CODEC(ZSTD(1)),
+    from_trace_id FixedString(16) CODEC(ZSTD(1)),
+    from_span_id FixedString(8) CODEC(ZSTD(1)),
+    from_service LowCardinality(String) CODEC(ZSTD(1)),
+    from_start DateTime64(9, 'UTC') CODEC(ZSTD(1)),
+    attributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    attribute_types LowCardinality(String) CODEC(ZSTD(1)),
+    INDEX ix_from_start from_start TYPE minmax GRANULARITY 1
+)
+ENGINE = {engine:MergeTree}
+PARTITION BY toDate(from_start)
+ORDER BY (to_trace_id, to_span_id)
+SETTINGS index_granularity = 1024;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS links_of_spans {on_cluster} TO links AS
+SELECT
+    link_trace_id AS to_trace_id,
+    link_span_id AS to_span_id,
+    trace_id AS from_trace_id,
+    span_id AS from_span_id,
+    service AS from_service,
+    start AS from_start,
+    link_attributes AS attributes,
+    link_attribute_types AS attribute_types
+FROM spans
+ARRAY JOIN
+    `links.trace_id` AS link_trace_id,
+    `links.span_id` AS link_span_id,
+    `links.attributes` AS link_attributes,
+    `links.attribute_types` AS link_attribute_types;
