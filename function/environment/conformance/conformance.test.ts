@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { environmentProgram } from '../node/bundle.ts';
+import { CASES } from './cases.ts';
+import type { EnvironmentCommand } from './environment-process.ts';
+import { runCase } from './run-case.ts';
+
+const sources: EnvironmentCommand = {
+  program: process.execPath,
+  args: [join(import.meta.dirname, '../node/main.ts')],
+};
+
+void describe('the Node environment', () => {
+  for (const each of CASES) {
+    void test(each.name, async () => {
+      assert.deepEqual(await runCase(each, 'node', sources), []);
+    });
+  }
+
+  void test('bundled, it is the same', async () => {
+    const bundle: EnvironmentCommand = { program: process.execPath, args: [await environmentProgram()] };
+    for (const each of CASES) assert.deepEqual(await runCase(each, 'node', bundle), [], each.name);
+  });
+});
+
+void describe('the suite notices an environment that', () => {
+  const broken: readonly (readonly [what: string, patch: string, noticedBy: string])[] = [
+    [
+      'loses the status',
+      `const { ServerResponse } = process.getBuiltinModule('node:http');
+       const { writeHead } = ServerResponse.prototype;
+       ServerResponse.prototype.writeHead = function (status, ...rest) { return writeHead.call(this, status === 202 ? 202 : 200, ...rest); };`,
+      'a string is answered as HTML with the status given',
+    ],
+    [
+      'loses the caller’s context',
+      `const { Server } = process.getBuiltinModule('node:http');
+       const { emit } = Server.prototype;
+       Server.prototype.emit = function (event, request, ...rest) {
+         if (event === 'request') delete request.headers.traceparent;
+         return emit.call(this, event, request, ...rest);
+       };`,
+      'the span continues the caller and says what was called',
+    ],
+    [
+      'writes no journal',
+      `delete process.env.SPOOR_JOURNAL;`,
+      'a 5xx of the function itself is an error, a 4xx is not',
+    ],
+    [
+      'tells the client what the function threw',
+      `const { ServerResponse } = process.getBuiltinModule('node:http');
+       const { end } = ServerResponse.prototype;
+       ServerResponse.prototype.end = function (body, ...rest) {
+         if (this.statusCode !== 500) return end.call(this, body, ...rest);
+         this.removeHeader('content-length');
+         return end.call(this, 'TypeError: no such color: secret');
+       };`,
+      'what the function throws is a 500 that keeps its secrets, and an exception in the trace',
+    ],
+  ];
+  for (const [what, patch, noticedBy] of broken) {
+    void test(what, async () => {
+      const command: EnvironmentCommand = {
+        program: process.execPath,
+        args: ['--import', `data:text/javascript,${encodeURIComponent(patch)}`, ...sources.args],
+      };
+      const noticing = CASES.find((each) => each.name === noticedBy);
+      assert.ok(noticing, `there is no case [${noticedBy}]`);
+      assert.notDeepEqual(await runCase(noticing, 'node', command), []);
+    });
+  }
+});

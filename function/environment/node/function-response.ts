@@ -1,0 +1,133 @@
+import type { Readable } from 'node:stream';
+import { http } from './http.ts';
+import { typeForWord } from './media-type.ts';
+import type { FunctionRequest } from './function-request.ts';
+
+/** A response as functions written for Fission know it: Node's own, with what they use of Express on top. */
+export class FunctionResponse extends http.ServerResponse<FunctionRequest> {
+  readonly locals: Record<string, unknown> = {};
+
+  /** Throws RangeError when `code` is no HTTP status. */
+  status(code: number | string): this {
+    const status = Number(code);
+    if (!Number.isInteger(status) || status < 100 || status > 999)
+      throw new RangeError(
+        `cannot answer with the status [${String(code)}]: it must be a number from 100 to 999`,
+      );
+    this.statusCode = status;
+    return this;
+  }
+
+  /** An array repeats the header. */
+  set(name: string | Record<string, HeaderValue>, value?: HeaderValue): this {
+    if (typeof name === 'object') {
+      for (const [key, each] of Object.entries(name)) this.set(key, each);
+      return this;
+    }
+    this.setHeader(name, Array.isArray(value) ? value.map(String) : String(value));
+    return this;
+  }
+
+  header(name: string | Record<string, HeaderValue>, value?: HeaderValue): this {
+    return this.set(name, value);
+  }
+
+  get(name: string): string | undefined {
+    const value = this.getHeader(name);
+    return Array.isArray(value) ? value.join(', ') : value?.toString();
+  }
+
+  append(name: string, value: string | readonly string[]): this {
+    this.appendHeader(name, value);
+    return this;
+  }
+
+  type(type: string): this {
+    const full = typeForWord(type);
+    return this.set(
+      'Content-Type',
+      full.startsWith('text/') && !full.includes(';') ? `${full}; charset=utf-8` : full,
+    );
+  }
+
+  contentType(type: string): this {
+    return this.type(type);
+  }
+
+  vary(field: string): this {
+    return this.append('Vary', field);
+  }
+
+  location(url: string): this {
+    return this.set('Location', url);
+  }
+
+  redirect(statusOrUrl: number | string, url?: string): void {
+    const [status, target] = typeof statusOrUrl === 'number' ? [statusOrUrl, url ?? '/'] : [302, statusOrUrl];
+    this.status(status).location(target).type('text').send(`Found. Redirecting to ${target}`);
+  }
+
+  sendStatus(code: number): this {
+    return this.status(code)
+      .type('text')
+      .send(http.STATUS_CODES[code] ?? String(code));
+  }
+
+  json(value: unknown): this {
+    this.#defaultType('application/json; charset=utf-8');
+    return this.#endWith(Buffer.from(JSON.stringify(value) ?? '', 'utf8'));
+  }
+
+  /**
+   * A string is text/html, bytes are octet-stream, a stream is piped, null and undefined are an empty body, everything else is
+   * JSON; unless Content-Type is set already.
+   */
+  send(body?: unknown): this {
+    if (body === undefined || body === null) return this.#endWith(EMPTY);
+    if (typeof body === 'string') {
+      this.#defaultType('text/html; charset=utf-8');
+      return this.#endWith(Buffer.from(body, 'utf8'));
+    }
+    if (ArrayBuffer.isView(body)) {
+      this.#defaultType('application/octet-stream');
+      return this.#endWith(Buffer.from(body.buffer, body.byteOffset, body.byteLength));
+    }
+    if (isStream(body)) {
+      this.#pipe(body);
+      return this;
+    }
+    return this.json(body);
+  }
+
+  #defaultType(type: string): void {
+    if (!this.hasHeader('content-type')) this.setHeader('Content-Type', type);
+  }
+
+  #endWith(bytes: Buffer): this {
+    // RFC 9110 6.4.1: these carry no content, whatever the function gave.
+    if (this.statusCode === 204 || this.statusCode === 304) {
+      this.removeHeader('Content-Type');
+      this.removeHeader('Transfer-Encoding');
+      this.end();
+      return this;
+    }
+    this.setHeader('Content-Length', bytes.length);
+    this.end(this.req.method === 'HEAD' ? undefined : bytes);
+    return this;
+  }
+
+  #pipe(source: Readable): void {
+    this.#defaultType('application/octet-stream');
+    source.once('error', (error) => this.emit('source-error', error));
+    this.once('close', () => source.destroy());
+    source.pipe(this);
+  }
+}
+
+type HeaderValue = string | number | boolean | readonly (string | number)[] | undefined;
+
+const EMPTY = Buffer.alloc(0);
+
+function isStream(value: unknown): value is Readable {
+  return typeof value === 'object' && value !== null && typeof (value as Readable).pipe === 'function';
+}

@@ -1,0 +1,134 @@
+import {
+  type Attributes,
+  createContextKey,
+  type Context,
+  context as contextApi,
+  type Span,
+  SpanStatusCode,
+} from '@opentelemetry/api';
+import { ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE, SPOOR_REASON } from '../../span/attributes.ts';
+import { exceptionOf, typeOf } from './exception-of.ts';
+import { Fault } from './fault.ts';
+import type { FunctionResponse } from './function-response.ts';
+
+const INVOCATION = createContextKey('spoor invocation');
+
+/** The invocation whose code is running, if any. */
+export function activeInvocation(): Invocation | undefined {
+  return contextApi.active().getValue(INVOCATION) as Invocation | undefined;
+}
+
+/**
+ * One request to the function, from its first byte until the answer's last: the end of its span.
+ *
+ *     answered   the response is handed over whole
+ *     cut        the client went away: the span waits for the function, which is still at work
+ */
+export class Invocation {
+  readonly id: string;
+  readonly requestId: string;
+  readonly span: Span;
+  readonly #response: FunctionResponse;
+  readonly #ended: (invocation: Invocation) => void;
+  #running = true;
+  #closed = false;
+  #failed = false;
+  #over = false;
+
+  constructor(
+    ids: { readonly id: string; readonly requestId: string },
+    span: Span,
+    response: FunctionResponse,
+    ended: (invocation: Invocation) => void,
+  ) {
+    this.id = ids.id;
+    this.requestId = ids.requestId;
+    this.span = span;
+    this.#response = response;
+    this.#ended = ended;
+    response.on('close', () => this.#close());
+    response.on('source-error', (error) => this.failed(error));
+  }
+
+  in(context: Context): Context {
+    return context.setValue(INVOCATION, this);
+  }
+
+  /** The function gave back control for good. */
+  settled(): void {
+    this.#running = false;
+    if (this.#closed) this.#end();
+  }
+
+  failed(error: unknown): void {
+    this.#running = false;
+    if (error instanceof Fault && error.reason === 'client_disconnect') {
+      this.#end();
+      return;
+    }
+    this.record(error);
+    answerFailure(this.#response, error, this);
+    if (this.#closed) this.#end();
+  }
+
+  /** Notes an error on the span; what the client did wrong is no exception of the function. */
+  record(error: unknown): void {
+    if (error instanceof Fault) this.span.setAttribute(SPOOR_REASON, error.reason);
+    if (error instanceof Fault && error.status < 500) return;
+    this.#failed = true;
+    this.span.recordException(exceptionOf(error));
+    this.span.setAttribute(ERROR_TYPE, typeOf(error));
+    this.span.setStatus({
+      code: SpanStatusCode.ERROR,
+      message: error instanceof Error ? error.message : String(error),
+    });
+  }
+
+  #close(): void {
+    this.#closed = true;
+    if (this.#response.writableFinished || !this.#running) this.#end();
+  }
+
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    const response = this.#response;
+    if (response.writableFinished || this.#failed) {
+      const status = response.statusCode;
+      const attributes: Attributes = { [HTTP_RESPONSE_STATUS_CODE]: status };
+      if (status >= 500 && !this.#failed) {
+        attributes[ERROR_TYPE] = String(status);
+        this.span.setStatus({ code: SpanStatusCode.ERROR });
+      }
+      this.span.setAttributes(attributes);
+    } else {
+      this.span.setAttribute(SPOOR_REASON, 'client_disconnect');
+      this.span.addEvent('client disconnected');
+    }
+    this.span.end();
+    this.#ended(this);
+  }
+}
+
+/**
+ * The client learns what was wrong with its request, or with the shape of the function's answer; what the function threw
+ * stays in the trace, which the answer names.
+ */
+function answerFailure(response: FunctionResponse, error: unknown, invocation: Invocation): void {
+  if (response.headersSent || response.destroyed) {
+    // Half an answer must not look like a whole one.
+    response.destroy();
+    return;
+  }
+  for (const name of response.getHeaderNames()) response.removeHeader(name);
+  const fault = error instanceof Fault ? error : undefined;
+  // What is left of a refused body is not waited for.
+  if (fault !== undefined && fault.status < 500) response.setHeader('Connection', 'close');
+  response.status(fault?.status ?? 500).json({
+    component: 'function',
+    reason: fault?.reason ?? 'function_error',
+    message: fault?.message ?? 'Internal server error',
+    requestId: invocation.requestId,
+    traceId: invocation.span.spanContext().traceId,
+  });
+}

@@ -1,0 +1,52 @@
+import { pathToFileURL } from 'node:url';
+import { findFunctionFile, listOf } from './find-function-file.ts';
+import { LoadFailure, loadFailureOf } from './load-failure.ts';
+
+export type UserFunction = (...args: unknown[]) => unknown;
+
+/**
+ * Loads the function that `entry` names below `path`. `entry` is Fission's `functionName`: '' (the default export of the
+ * main file), 'file' (its default export) or 'file.export'; further dots are ignored, as there.
+ * `import()` takes ESM, CommonJS and files without an extension alike. Throws LoadFailure.
+ */
+export async function loadFunction(path: string, entry: string, preferEsm: boolean): Promise<UserFunction> {
+  const [entryFile = '', exportName] = entry.split('.');
+  const file = findFunctionFile(path, entryFile, preferEsm);
+  let exported: Record<string, unknown>;
+  try {
+    exported = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
+  } catch (error) {
+    throw loadFailureOf(file, error);
+  }
+  const found = exportName ? namedExport(exported, exportName) : defaultExport(exported);
+  if (typeof found === 'function') return found as UserFunction;
+  throw new LoadFailure(
+    `cannot use ${exportName ? `the export [${exportName}]` : 'the default export'} of [${file}]: ` +
+      `${found === undefined ? 'there is none' : `it is of type ${found === null ? 'null' : typeof found}, not a function`}; ` +
+      `the file exports ${listOf(functionsOf(exported))}`,
+  );
+}
+
+function namedExport(exported: Record<string, unknown>, name: string): unknown {
+  if (Object.hasOwn(exported, name)) return exported[name];
+  // A CommonJS export that Node's lexer did not see.
+  return (exported['default'] as Record<string, unknown> | null | undefined)?.[name];
+}
+
+function defaultExport(exported: Record<string, unknown>): unknown {
+  const found = exported['default'];
+  // What compilers make of `export default` when they write CommonJS.
+  if (found !== null && typeof found === 'object' && 'default' in found) return found.default;
+  return found;
+}
+
+function functionsOf(exported: Record<string, unknown>): string[] {
+  const inside = exported['default'];
+  const all =
+    inside !== null && typeof inside === 'object'
+      ? { ...exported, ...(inside as Record<string, unknown>) }
+      : exported;
+  return Object.keys(all)
+    .filter((name) => typeof all[name] === 'function')
+    .map((name) => (name === 'default' ? 'a default function' : `the function ${name}`));
+}

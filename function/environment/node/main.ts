@@ -1,0 +1,81 @@
+/**
+ * The Node environment: a program that waits, generic and warm, to be specialized with one function.
+ *
+ *     read settings → start tracing → listen → "listening" on the control pipe → (idle) warm up
+ *     SIGTERM, SIGINT, control pipe closed → finish what is in flight → exit 0
+ */
+import { readTracingEnv } from '../../span/tracing-env.ts';
+import { registerGlobals, startTracing } from '../../span/tracing.ts';
+import { ControlPipe } from './control-pipe.ts';
+import { logOutput } from './log-output.ts';
+import { offerOpenTelemetryApi } from './offer-api.ts';
+import { traceOutgoingCalls } from './outgoing-calls.ts';
+import { createEnvironmentServer } from './server.ts';
+import { BadSetting, hideOwnSettings, readSettings, type Settings } from './settings.ts';
+import { watchDeath } from './watch-death.ts';
+
+const WRONG_USAGE = 2;
+
+try {
+  start(readSettings(process.env, process.argv.slice(2)));
+} catch (error) {
+  if (!(error instanceof BadSetting)) throw error;
+  console.error(error.message);
+  process.exit(WRONG_USAGE);
+}
+
+function start(settings: Settings): void {
+  const { warnings, ...wishes } = readTracingEnv(process.env);
+  const tracing = startTracing({
+    ...wishes,
+    journal: settings.journal,
+    resource: {},
+    // Nothing native before we listen.
+    transport: 'write',
+  });
+  for (const warning of warnings) console.error(warning);
+  // Tracing is a guest here: the function runs all the same.
+  if (tracing.failure) console.error(tracing.failure.message);
+  hideOwnSettings(process.env);
+  registerGlobals(tracing);
+
+  const environment = createEnvironmentServer({
+    settings,
+    tracing,
+    onSpecialized: () => traceOutgoingCalls(tracing),
+  });
+  logOutput(tracing);
+
+  let stopping = false;
+  const stop = () => {
+    if (stopping) return;
+    stopping = true;
+    void environment.drain().then(() => process.exit(0));
+  };
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+
+  const control = settings.controlFd === undefined ? undefined : new ControlPipe(settings.controlFd, stop);
+  watchDeath(tracing, environment.open, () => control);
+
+  const { server } = environment;
+  server.on('error', (error) => {
+    console.error(`cannot listen on ${JSON.stringify(settings.listen)}: ${error.message}`);
+    process.exit(1);
+  });
+  server.listen(
+    'socketPath' in settings.listen ? { path: settings.listen.socketPath } : settings.listen,
+    () => {
+      control?.say({ event: 'listening', pid: process.pid });
+      setImmediate(warmUp);
+    },
+  );
+
+  /** What the first request or the load of the function would else pay for. */
+  function warmUp(): void {
+    offerOpenTelemetryApi();
+    tracing.upgradeTransport();
+    // The first import() of a process takes 4 ms longer than the next.
+    const nothing = 'data:text/javascript,';
+    void import(nothing);
+  }
+}

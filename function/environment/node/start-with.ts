@@ -1,0 +1,23 @@
+import { join } from 'node:path';
+import {
+  type EnvironmentCommand,
+  EnvironmentProcess,
+  type StartOptions,
+} from '../conformance/environment-process.ts';
+
+/** The Node environment as its sources are, for tests. */
+export const nodeEnvironment: EnvironmentCommand = {
+  program: process.execPath,
+  args: [join(import.meta.dirname, 'main.ts')],
+};
+
+/** An environment specialized with a CommonJS function. */
+export async function startWith(source: string, options?: StartOptions): Promise<EnvironmentProcess> {
+  const environment = await EnvironmentProcess.start(nodeEnvironment, options);
+  const specialized = await environment.specialize(environment.write({ 'index.cjs': source }));
+  if (specialized.status !== 202) {
+    await environment[Symbol.asyncDispose]();
+    throw new Error(`cannot specialize: ${specialized.text}`);
+  }
+  return environment;
+}
