@@ -198,7 +198,7 @@ export class ChdbEngine implements Engine {
   /** Starts a child and waits until its sessions are open. */
   async #launch(): Promise<void> {
     const child = spawn(process.execPath, [join(import.meta.dirname, 'engine-process.ts')], {
-      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
       // libuv's pool runs the statements: one thread each, and some for the file system.
       env: {
         PATH: process.env['PATH'] ?? '',
@@ -210,8 +210,14 @@ export class ChdbEngine implements Engine {
     const socket = child.stdio[3] as Duplex;
     this.#child = child;
     this.#socket = socket;
+    // chDB says on stderr, and only there, why it cannot open a directory.
+    let said = '';
+    child.stderr?.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString('utf8')).slice(-MAX_SAID);
+      this.#options.log.debug({ text: chunk.toString('utf8').slice(0, MAX_SAID) }, 'the engine says');
+    });
     const exited = new Promise<void>((resolve) => {
-      child.once('exit', () => resolve());
+      child.once('close', () => resolve());
       child.once('error', () => resolve());
     });
     const opened = new Promise<void>((resolve, reject) => {
@@ -232,6 +238,7 @@ export class ChdbEngine implements Engine {
     } catch (error) {
       child.kill('SIGKILL');
       await exited;
+      if (said.includes('Cannot lock file')) throw locked(this.#options.dataDir, error);
       throw error;
     } finally {
       clearTimeout(slow);
@@ -340,6 +347,7 @@ interface Pending {
 
 const OPEN_ID = 0xffff_ffff;
 const OPEN_TIMEOUT_MS = 60_000;
+const MAX_SAID = 4096;
 
 const INSERT_SETTINGS = settingsClause({
   // One block, one part: the block is already as large as it should be.
@@ -354,14 +362,17 @@ function stopped(): Failure {
   return new Failure('store', 'unavailable', 'cannot reach the store: it has been stopped');
 }
 
+function locked(dataDir: string, cause: unknown): Failure {
+  return new Failure(
+    'store',
+    'conflict',
+    `cannot open the data directory [${dataDir}]: another process has it. Stop that one, or choose another directory`,
+    { cause },
+  );
+}
+
 function openFailure(payload: Buffer, dataDir: string): Failure {
   const { message, reason } = JSON.parse(payload.toString('utf8')) as EngineError;
-  if (reason === 'locked')
-    return new Failure(
-      'store',
-      'conflict',
-      `cannot open the data directory [${dataDir}]: another process has it. Stop that one, or choose another directory`,
-    );
   if (reason === 'missing')
     return new Failure(
       'store',

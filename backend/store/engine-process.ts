@@ -123,11 +123,7 @@ async function loadChdb(): Promise<typeof import('chdb')> {
 
 function fail(id: number, error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
-  const reason = /Cannot lock file|Code: 76/.test(message)
-    ? 'locked'
-    : message === 'chdb is not installed'
-      ? 'missing'
-      : 'failed';
+  const reason = message === 'chdb is not installed' ? 'missing' : 'failed';
   writeFrame(socket, id, FRAME.error, JSON.stringify({ message, reason } satisfies EngineError));
 }
 

@@ -33,8 +33,8 @@ export interface EngineOptions {
 
 export interface EngineError {
   readonly message: string;
-  /** 'missing': chdb is not installed; 'locked': another process has the data directory. */
-  readonly reason: 'missing' | 'locked' | 'failed';
+  /** 'missing': chdb is not installed. */
+  readonly reason: 'missing' | 'failed';
 }
 
 export function writeFrame(stream: Duplex, id: number, kind: FrameKind, payload: Uint8Array | string): void {

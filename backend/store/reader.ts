@@ -94,7 +94,10 @@ export class SqlReader implements TraceReader {
     return matches.flatMap(({ traceId }) => summaries.get(traceId) ?? []);
   }
 
-  async linksTo(target: { readonly traceId: string; readonly spanId?: string }): Promise<readonly LinkEdge[]> {
+  async linksTo(target: {
+    readonly traceId: string;
+    readonly spanId?: string;
+  }): Promise<readonly LinkEdge[]> {
     const span = target.spanId === undefined ? '' : ` AND to_span_id = ${sqlSpanId(target.spanId)}`;
     const rows = await this.#engine.rows(
       `SELECT lower(hex(from_trace_id)), lower(hex(from_span_id)), lower(hex(to_trace_id)), lower(hex(to_span_id)),

@@ -1,4 +1,5 @@
 import type { Attributes, LogData, SpanData } from '../../function/span/span-data.ts';
+import type { SpanColumns } from './span-columns.ts';
 
 /**
  * What the backend keeps and how it is asked: one contract, two makers (chDB in a child process, a ClickHouse server or
@@ -12,6 +13,8 @@ export interface TraceStore extends AsyncDisposable {
 export interface TraceWriter {
   /** Resolves once every span is durable. A span whose (traceId, spanId) is already kept is kept or shown once. */
   writeSpans(spans: readonly SpanData[]): Promise<void>;
+  /** The same for spans that were decoded straight into columns: the collector's road. The columns are done with after it. */
+  writeSpanColumns(columns: SpanColumns): Promise<void>;
   writeLogs(logs: readonly LogData[]): Promise<void>;
 }
 
