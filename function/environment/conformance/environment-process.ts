@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
-import { readJournal } from '../../span/journal-decoder.ts';
+import { readJournal } from '../../span/read-journal.ts';
 
 /** How to start an environment: the program and its arguments, as the executor would. */
 export interface EnvironmentCommand {
@@ -91,6 +91,15 @@ export class EnvironmentProcess implements AsyncDisposable {
       if (this.child.exitCode !== null || this.child.signalCode !== null)
         throw new Error(`the environment ended without a word of [${event}]: ${this.stderr}`);
       await new Promise<void>((resolve) => (this.#onEvent = resolve));
+    }
+  }
+
+  /** Waits until `text` is on its stdout. */
+  async printed(text: string): Promise<void> {
+    while (!this.stdout.includes(text)) {
+      if (this.child.exitCode !== null || this.child.signalCode !== null)
+        throw new Error(`the environment ended and never printed [${text}]: ${this.stderr}`);
+      await new Promise<void>((resolve) => this.child.stdout?.once('data', () => resolve()));
     }
   }
 

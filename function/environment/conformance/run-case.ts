@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { join } from 'node:path';
 import { SPAN_KIND, STATUS_CODE, type SpanData } from '../../span/span-data.ts';
@@ -29,6 +30,7 @@ export async function runCase(
   // Once it has ended, everything it had to say is in its journal.
   environment.child.kill('SIGTERM');
   await environment.ended;
+  if (!existsSync(environment.journalPath)) return [...faults, 'there is no journal'];
   const servers = environment
     .journal()
     .spans.filter((span) => span.kind === SPAN_KIND.server)

@@ -12,7 +12,7 @@ export function offerOpenTelemetryApi(): void {
       } catch (error) {
         try {
           const ours = createRequire(process.argv[1] ?? process.execPath).resolve(API);
-          return nextResolve(process.getBuiltinModule('node:url').pathToFileURL(ours).href, context);
+          return { url: process.getBuiltinModule('node:url').pathToFileURL(ours).href, shortCircuit: true };
         } catch {
           throw error;
         }

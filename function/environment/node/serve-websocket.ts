@@ -53,9 +53,15 @@ export class FunctionWebSockets {
     server.handleUpgrade(request, socket, head, (ws) => this.#connected(ws, request, server.clients));
   }
 
-  /** Tells every client to come back elsewhere. */
-  closeAll(): void {
-    for (const ws of this.#clients ?? []) ws.close(GOING_AWAY, 'the instance is stopping');
+  /** Tells every client to come back elsewhere; resolves when all have gone. */
+  async closeAll(): Promise<void> {
+    await Promise.all(
+      [...(this.#clients ?? [])].map((ws) => {
+        const closed = new Promise((resolve) => ws.once('close', resolve));
+        ws.close(GOING_AWAY, 'the instance is stopping');
+        return closed;
+      }),
+    );
   }
 
   #connected(ws: WebSocket, request: IncomingMessage, clients: Set<WebSocket>): void {

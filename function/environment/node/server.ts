@@ -158,12 +158,14 @@ export function createEnvironmentServer({
   async function drain(): Promise<void> {
     server.close();
     server.closeIdleConnections();
-    webSockets?.closeAll();
-    if (open.size === 0) return;
-    await new Promise<void>((resolve) => {
-      onIdle = resolve;
-      setTimeout(resolve, DRAIN_MS);
+    const idle = new Promise<void>((resolve) => {
+      if (open.size === 0) resolve();
+      else onIdle = resolve;
     });
+    const late = new Promise<void>((resolve) => {
+      setTimeout(resolve, DRAIN_MS).unref();
+    });
+    await Promise.race([Promise.all([idle, webSockets?.closeAll()]), late]);
   }
 
   return { server, open, drain };

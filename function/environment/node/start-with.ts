@@ -1,3 +1,4 @@
+import type { AttributeValue } from '../../span/span-data.ts';
 import { join } from 'node:path';
 import {
   type EnvironmentCommand,
@@ -20,4 +21,11 @@ export async function startWith(source: string, options?: StartOptions): Promise
     throw new Error(`cannot specialize: ${specialized.text}`);
   }
   return environment;
+}
+
+/** An attribute or a log body that must be text; `''` when it is not there. */
+export function textOf(value: AttributeValue | undefined): string {
+  if (value === undefined || value === null) return '';
+  if (typeof value !== 'string') throw new TypeError(`not text: ${typeof value}`);
+  return value;
 }
