@@ -1,0 +1,374 @@
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { TextMapPropagator, Tracer } from '@opentelemetry/api';
+import { Failure, toFailure } from '../../server/failure.ts';
+import { listen } from '../../server/listen.ts';
+import type { Logger } from '../../server/log.ts';
+import { closeHttpServer } from '../../server/stop.ts';
+import type { ExecutorClient } from '../executor/client.ts';
+import type { Catalog, Change } from '../spec/catalog.ts';
+import type { HTTPTrigger } from '../spec/resources.ts';
+import { sendFailure } from './answer.ts';
+import { Connections } from './connections.ts';
+import { preflightHeaders } from './cors.ts';
+import { Exchange } from './exchange.ts';
+import { Invocation } from './invocation.ts';
+import { readRequestHead, type RequestHead } from './request-head.ts';
+import type { Road } from './road.ts';
+import { RouteTable } from './route-table.ts';
+import {
+  hostName,
+  INTERNAL_PREFIX,
+  internalTarget,
+  splitUrl,
+  targetOf,
+  type RequestUrl,
+  type Target,
+} from './target.ts';
+import { passUpgrade, refuseUpgrade } from './upgrade.ts';
+
+/** All headers of a request together; past it 431. */
+const HEADER_LIMIT_BYTES = 64 * 1024;
+/** A client that takes longer to say its headers is cut off. */
+const HEADERS_TIMEOUT_MS = 15_000;
+const KEEP_ALIVE_MS = 65_000;
+const CONNECTION_CHECK_MS = 5_000;
+const STOP_GRACE_MS = 5_000;
+
+export interface RouterOptions {
+  readonly catalog: Catalog;
+  readonly executor: ExecutorClient;
+  /** Of service `router`. */
+  readonly tracing: { tracer(): Tracer; readonly propagator: TextMapPropagator };
+  /** Of the public listener; default loopback. The internal one is always on loopback. */
+  readonly host?: string;
+  /** 0 picks a free port. */
+  readonly port: number;
+  readonly internalPort: number;
+  /** Further parts of the internal listener, by the longest prefix of the path. */
+  readonly internalHandlers?: readonly InternalHandler[];
+  /** Of a request's body; none by default, for bodies are streamed. */
+  readonly bodyLimitBytes?: number;
+  readonly version?: string;
+  readonly log: Logger;
+}
+
+export interface InternalHandler {
+  readonly prefix: string;
+  handle(request: IncomingMessage, response: ServerResponse): void | Promise<void>;
+}
+
+export interface Router extends AsyncDisposable {
+  readonly url: string;
+  readonly internalUrl: string;
+}
+
+/** Starts both listeners: HTTPTriggers on the public one, `/fission-function/…` and what else is ours on the internal one. */
+export async function startRouter(options: RouterOptions): Promise<Router> {
+  const front = new Front(options);
+  const publicServer = openServer(
+    (request, response) => front.answerPublic(request, response),
+    (request, socket, head) => front.upgrade(request, socket, head, false),
+  );
+  const internalServer = openServer(
+    (request, response) => front.answerInternal(request, response),
+    (request, socket, head) => front.upgrade(request, socket, head, true),
+  );
+  const at = await listen(publicServer, { host: options.host, port: options.port }, 'router');
+  try {
+    const internal = await listen(internalServer, { port: options.internalPort }, 'router');
+    return {
+      url: at.url,
+      internalUrl: internal.url,
+      async [Symbol.asyncDispose]() {
+        await Promise.all([closeServer(publicServer), closeServer(internalServer)]);
+        await front.close();
+      },
+    };
+  } catch (error) {
+    await closeHttpServer(publicServer);
+    await front.close();
+    throw error;
+  }
+}
+
+class Front {
+  readonly #road: Road;
+  readonly #routes = new RouteTable();
+  readonly #handlers: readonly InternalHandler[];
+  readonly #version: string;
+  readonly #changes: Disposable;
+  readonly #log: Logger;
+  readonly #upgraded = new Set<Duplex>();
+
+  constructor(options: RouterOptions) {
+    const { catalog, executor, tracing, log } = options;
+    this.#road = {
+      catalog,
+      executor,
+      tracer: tracing.tracer(),
+      propagator: tracing.propagator,
+      contextFields: new Set(tracing.propagator.fields().map((field) => field.toLowerCase())),
+      connections: new Connections(),
+      bodyLimitBytes: options.bodyLimitBytes ?? Infinity,
+      log,
+    };
+    this.#log = log;
+    this.#version = options.version ?? '';
+    this.#handlers = (options.internalHandlers ?? []).toSorted((a, b) => b.prefix.length - a.prefix.length);
+    for (const trigger of catalog.list('HTTPTrigger')) this.#putRoute(trigger);
+    this.#changes = catalog.onChange((change) => this.#changed(change));
+  }
+
+  answerPublic(request: IncomingMessage, response: ServerResponse): void {
+    const url = splitUrl(request.url ?? '/');
+    switch (url.path) {
+      case '/router-healthz':
+      case '/readyz':
+        response.writeHead(200).end();
+        return;
+      case '/_version':
+        response.writeHead(200, { 'content-type': 'application/json' });
+        response.end(JSON.stringify({ name: 'spoor', version: this.#version }));
+        return;
+      default:
+        this.#answerRoute(request, response, url, false);
+    }
+  }
+
+  answerInternal(request: IncomingMessage, response: ServerResponse): void {
+    const url = splitUrl(request.url ?? '/');
+    if (url.path.startsWith(INTERNAL_PREFIX)) {
+      const target = internalTarget(this.#road.catalog, url);
+      const head = this.#readHead(request, true);
+      if (target) this.#invoke(request, response, head, url, target);
+      else this.#refuse(request, response, head, url, unknownFunction(url));
+      return;
+    }
+    const handler = this.#handlers.find(({ prefix }) => url.path.startsWith(prefix));
+    if (handler) {
+      void this.#handle(handler, request, response);
+    } else if (url.authority) {
+      // A function whose HTTP_PROXY leads here calls http://router.fission/…: a trigger, as on the public listener.
+      this.#answerRoute(request, response, url, true);
+    } else {
+      this.#refuse(request, response, this.#readHead(request, true), url, noRoute(url));
+    }
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, firstBytes: Buffer, isInternal: boolean): void {
+    this.#upgraded.add(socket);
+    socket.once('close', () => this.#upgraded.delete(socket));
+    const url = splitUrl(request.url ?? '/');
+    const head = this.#readHead(request, isInternal);
+    let target: Target | undefined;
+    if (isInternal && url.path.startsWith(INTERNAL_PREFIX)) {
+      target = internalTarget(this.#road.catalog, url);
+    } else if (!isInternal) {
+      const match = this.#routes.match(
+        hostName(url.authority || head.host),
+        request.method ?? 'GET',
+        url.path,
+      );
+      if (match.type === 'route') target = targetOf(match, url);
+    }
+    const invocation = new Invocation(this.#road, request, head, url, target);
+    if (!target) {
+      const failure = noRoute(url);
+      refuseUpgrade(socket, failure, invocation);
+      invocation.end(failure.status, failure);
+      return;
+    }
+    void passUpgrade(this.#road, request, socket, firstBytes, head, target, invocation);
+  }
+
+  async close(): Promise<void> {
+    this.#changes[Symbol.dispose]();
+    for (const socket of this.#upgraded) socket.destroy();
+    await this.#road.connections.close();
+  }
+
+  #answerRoute(
+    request: IncomingMessage,
+    response: ServerResponse,
+    url: RequestUrl,
+    isInternal: boolean,
+  ): void {
+    const head = this.#readHead(request, isInternal);
+    const match = this.#routes.match(hostName(url.authority || head.host), request.method ?? 'GET', url.path);
+    if (match.type === 'route') {
+      const target = targetOf(match, url);
+      if (target) this.#invoke(request, response, head, url, target);
+      else this.#refuse(request, response, head, url, noWeight(match.route.trigger));
+      return;
+    }
+    if (match.type === 'method') {
+      const cors = match.preflight?.trigger.spec.corsConfig;
+      if (request.method === 'OPTIONS' && cors && head.requestedMethod) {
+        const asked = {
+          method: head.requestedMethod,
+          headers: head.requestedHeaders,
+          routeMethods: match.allow,
+        };
+        response.writeHead(204, preflightHeaders(cors, head.origin, asked));
+        response.end();
+        return;
+      }
+      const failure = new Failure(
+        'router',
+        'method_not_allowed',
+        `cannot ${request.method} [${url.path}]: its triggers take ${match.allow.join(', ')}`,
+      );
+      this.#refuse(request, response, head, url, failure, ['allow', match.allow.join(', ')]);
+      return;
+    }
+    if (url.path === '/' && request.method === 'GET') {
+      response.writeHead(200).end();
+      return;
+    }
+    this.#refuse(request, response, head, url, noRoute(url));
+  }
+
+  #invoke(
+    request: IncomingMessage,
+    response: ServerResponse,
+    head: RequestHead,
+    url: RequestUrl,
+    target: Target,
+  ): void {
+    const invocation = new Invocation(this.#road, request, head, url, target);
+    void new Exchange(this.#road, request, response, head, target, invocation).run();
+  }
+
+  #refuse(
+    request: IncomingMessage,
+    response: ServerResponse,
+    head: RequestHead,
+    url: RequestUrl,
+    failure: Failure,
+    headers: readonly string[] = [],
+  ): void {
+    const invocation = new Invocation(this.#road, request, head, url, undefined);
+    response.once('close', () => invocation.end(failure.status, failure));
+    sendFailure(response, failure, invocation, headers);
+  }
+
+  async #handle(handler: InternalHandler, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      await handler.handle(request, response);
+    } catch (error) {
+      const failure = toFailure(error, 'router');
+      if (failure.reason === 'internal')
+        this.#log.error({ err: error as Error, url: request.url }, 'an internal handler failed');
+      if (response.headersSent) {
+        response.destroy();
+        return;
+      }
+      const { component, reason, message } = failure;
+      response.writeHead(failure.status, {
+        'content-type': 'application/json',
+        'x-fission-component': component,
+        ...(request.complete ? {} : { connection: 'close' }),
+      });
+      response.end(JSON.stringify({ component, reason, requestId: randomUUID(), traceId: '', message }));
+    }
+  }
+
+  #readHead(request: IncomingMessage, isInternal: boolean): RequestHead {
+    return readRequestHead(request.rawHeaders, this.#road.contextFields, isInternal);
+  }
+
+  #changed(change: Change): void {
+    if (change.resource.kind !== 'HTTPTrigger') return;
+    if (change.type === 'put') this.#putRoute(change.resource);
+    else this.#routes.delete(change.resource);
+  }
+
+  /** A trigger whose path is no template is left out and reported, as Fission does; the others go on. */
+  #putRoute(trigger: HTTPTrigger): void {
+    const { name } = trigger.metadata;
+    try {
+      for (const older of this.#routes.put(trigger))
+        this.#log.warn(
+          { trigger: name, shadowedBy: older.metadata.name },
+          'a trigger is shadowed by an older one',
+        );
+    } catch (error) {
+      this.#log.error(
+        { trigger: name, why: (error as Error).message },
+        'a trigger has no valid path and is left out',
+      );
+    }
+  }
+}
+
+function openServer(
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+  upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
+): Server {
+  const server = createServer(
+    {
+      maxHeaderSize: HEADER_LIMIT_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      // A body may take as long as it likes; the function's own time-out bounds the invocation.
+      requestTimeout: 0,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: CONNECTION_CHECK_MS,
+    },
+    answer,
+  );
+  server.on('upgrade', upgrade);
+  server.on('clientError', refuseMalformed);
+  return server;
+}
+
+/** What is not HTTP, or too much of it, gets an answer too, before any request exists. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, message] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? [431, `cannot read the headers: they are larger than ${HEADER_LIMIT_BYTES} bytes`]
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? [408, `cannot wait for the headers longer than ${HEADERS_TIMEOUT_MS} ms`]
+        : [400, `cannot read the request: ${error.message}`];
+  const requestId = randomUUID();
+  const body = JSON.stringify({
+    component: 'router',
+    reason: 'bad_request',
+    requestId,
+    traceId: '',
+    message,
+  });
+  socket.end(
+    `HTTP/1.1 ${status} \r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
+      `x-fission-component: router\r\nx-fission-request-id: ${requestId}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+async function closeServer(server: Server): Promise<void> {
+  await closeHttpServer(server, STOP_GRACE_MS);
+}
+
+function noRoute(url: RequestUrl): Failure {
+  return new Failure('router', 'not_found', `cannot find a trigger for [${url.path}]`);
+}
+
+function unknownFunction(url: RequestUrl): Failure {
+  return new Failure(
+    'router',
+    'not_found',
+    `cannot find function [${url.path.slice(INTERNAL_PREFIX.length)}]: no such function`,
+  );
+}
+
+function noWeight(trigger: HTTPTrigger): Failure {
+  return new Failure(
+    'router',
+    'not_found',
+    `cannot choose a function for trigger [${trigger.metadata.name}]: every weight is 0`,
+  );
+}
