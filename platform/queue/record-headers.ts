@@ -1,4 +1,5 @@
-import type { TextMapGetter, TextMapPropagator, Context } from '@opentelemetry/api';
+import { ROOT_CONTEXT, type Context, type TextMapGetter, type TextMapPropagator } from '@opentelemetry/api';
+import { createPropagator } from '../../function/span/propagation.ts';
 import type { RecordHeaders } from './queue.ts';
 
 /**
@@ -38,8 +39,17 @@ export function headerText(headers: RecordHeaders, name: string): string | undef
   return headers.findLast(([key]) => key === name)?.[1].toString();
 }
 
-/** Reads a trace context out of record headers. W3C and B3 names are lower case by their specs, but be lenient. */
-export const recordHeadersGetter: TextMapGetter<RecordHeaders> = {
+/**
+ * The context a record carries, in any format: who produces into a topic is not asked how this platform is set up. Where
+ * formats disagree, W3C wins, then B3.
+ */
+export function extractContext(headers: RecordHeaders): Context {
+  return anyFormat.extract(ROOT_CONTEXT, headers, getter);
+}
+
+const anyFormat = createPropagator(['jaeger', 'b3multi', 'b3', 'baggage', 'tracecontext']);
+
+const getter: TextMapGetter<RecordHeaders> = {
   keys: (headers) => headers.map(([name]) => name),
   get: (headers, name) =>
     headers
