@@ -12,7 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'function/environment': ['function/span'],
   'function/agent': ['function/span', 'server'],
   server: ['function/span'],
-  'platform/spec': [],
+  'platform/spec': ['server'],
   'platform/executor': ['platform/spec', 'function/span', 'server'],
   'platform/router': ['platform/spec', 'function/span', 'server', 'platform/executor/client.ts'],
   'platform/queue': ['function/span', 'server'],
