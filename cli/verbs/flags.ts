@@ -1,0 +1,100 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Failure } from '../../server/failure.ts';
+import { parseDuration } from '../../platform/spec/units.ts';
+
+/** Flags that many verbs share. Names and short forms are Fission's. */
+
+/** Makes a verb of a group: its flags, and the flags of the whole program, which may stand after the verb as well. */
+export function verb(group: Command, name: string, description: string, example: string): Command {
+  const command = group
+    .command(name)
+    .description(description)
+    .addOption(new Option('--server <url>', 'internal address of the platform').hideHelp())
+    .addOption(new Option('--data <dir>', 'data directory').hideHelp())
+    .addHelpText('after', `\nExample:\n  ${example.replaceAll('\n', '\n  ')}`);
+  // Positional options keep `--server` for the program only before the verb; after it, it is handed up.
+  command.hook('preAction', (_this, action) => {
+    const root = rootOf(action);
+    for (const flag of ['server', 'data'] as const) {
+      const value = action.opts<Record<string, string | undefined>>()[flag];
+      if (value !== undefined) root.setOptionValue(flag, value);
+    }
+  });
+  return command;
+}
+
+export function namespaced(command: Command): Command {
+  return command.option('-n, --namespace <namespace>', 'namespace', 'default');
+}
+
+export function listed(command: Command): Command {
+  return namespaced(command)
+    .option('-A, --all-namespaces', 'of all namespaces')
+    .addOption(outputOption(['json', 'yaml', 'wide']));
+}
+
+export function outputOption(choices: readonly string[]): Option {
+  return new Option('-o, --output <format>', 'output format').choices(choices);
+}
+
+/** `--spec` and `--dry` of Fission's create commands. */
+export function savable(command: Command): Command {
+  return command
+    .option('--spec', 'save to the spec folder instead of creating')
+    .option('--dry', 'print the spec instead of creating')
+    .option('--specdir <dir>', 'spec folder', './specs');
+}
+
+export interface SaveFlags {
+  readonly spec?: boolean;
+  readonly dry?: boolean;
+  readonly specdir: string;
+}
+
+export interface NameFlags {
+  readonly name: string;
+  readonly namespace: string;
+}
+
+export interface ListFlags {
+  readonly namespace: string;
+  readonly allNamespaces?: boolean;
+  readonly output?: 'json' | 'yaml' | 'wide';
+}
+
+export function collect(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value];
+}
+
+/** `key=value`, repeatable. */
+export function collectPairs(
+  value: string,
+  previous: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const at = value.indexOf('=');
+  if (at <= 0) throw new InvalidArgumentError('It must be key=value.');
+  return { ...previous, [value.slice(0, at)]: value.slice(at + 1) };
+}
+
+export function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}
+
+/** Go's durations, and a bare number as seconds. In milliseconds. */
+export function durationMs(text: string): number {
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('It must be a duration such as 30s or 2m.');
+  return ms;
+}
+
+/** Exit code 2. */
+export function wrongUsage(message: string): Failure {
+  return new Failure('cli', 'bad_request', message);
+}
+
+function rootOf(command: Command): Command {
+  let root = command;
+  while (root.parent) root = root.parent;
+  return root;
+}

@@ -1,0 +1,149 @@
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { Failure } from '../../server/failure.ts';
+import type { CliContext } from '../context.ts';
+import { collect, durationMs, namespaced, verb, wrongUsage, type NameFlags } from './flags.ts';
+
+interface TestFlags extends NameFlags {
+  readonly method: string;
+  readonly body?: string;
+  readonly header?: readonly string[];
+  readonly query?: readonly string[];
+  readonly subpath?: string;
+  readonly timeout: number;
+  readonly trace?: boolean;
+  readonly why?: boolean;
+}
+
+export function registerTest(fn: Command, context: CliContext): void {
+  namespaced(
+    verb(
+      fn,
+      'test',
+      'call a function: its answer to stdout, request id and trace id to stderr',
+      'spoor fn test --name hello\nspoor fn test --name hello --method POST --body \'{"a":1}\' -H "Content-Type: application/json" --trace',
+    ),
+  )
+    .requiredOption('--name <name>', 'name of the function')
+    .option('--method <method>', 'HTTP method', 'GET')
+    .option('-b, --body <text>', 'request body; @FILE reads a file, @- stdin')
+    .option('-H, --header <header>', 'request header, "Name: value"; may be repeated', collect)
+    .option('-q, --query <key=value>', 'query parameter; may be repeated', collect)
+    .option('--subpath <path>', 'path below the function')
+    .option('-t, --timeout <duration>', 'how long to wait for the answer', durationMs, 60_000)
+    .option('--trace', 'draw the trace')
+    .option('--why', 'say why it failed or was slow')
+    .action((flags: TestFlags) => test(context, flags));
+}
+
+async function test(context: CliContext, flags: TestFlags): Promise<void> {
+  const url = await urlOf(context, flags);
+  const body = await bodyOf(flags);
+  const response = await send(url, flags, body);
+  const answer = new Uint8Array(await response.arrayBuffer().catch((error: unknown) => broken(flags, error)));
+  context.out.bytes(answer);
+  const requestId = response.headers.get('x-fission-request-id');
+  // https://www.w3.org/TR/trace-context-2/#traceresponse-header: version-traceid-spanid-flags
+  const traceId = response.headers.get('traceresponse')?.split('-')[1];
+  if (requestId !== null) context.out.remark(`\nrequest id ${requestId}`);
+  if (traceId !== undefined) context.out.remark(`trace id   ${traceId}`);
+  if (flags.trace === true || flags.why === true) {
+    if (traceId === undefined) context.out.warn('the answer names no trace');
+    else {
+      if (flags.trace === true) await context.drawTrace(traceId);
+      if (flags.why === true) await context.explain(traceId);
+    }
+  }
+  if (response.status >= 400) throw failureOf(flags, response.status, answer);
+}
+
+async function urlOf(context: CliContext, flags: TestFlags): Promise<URL> {
+  const namespace = flags.namespace === 'default' ? '' : `${encodeURIComponent(flags.namespace)}/`;
+  const url = new URL(
+    `${await context.server()}/fission-function/${namespace}${encodeURIComponent(flags.name)}`,
+  );
+  if (flags.subpath !== undefined) {
+    const [path, query] = flags.subpath.split('?', 2) as [string, string?];
+    url.pathname += path.startsWith('/') ? path : `/${path}`;
+    if (query !== undefined) url.search = query;
+  }
+  for (const pair of flags.query ?? []) {
+    const at = pair.indexOf('=');
+    url.searchParams.append(at < 0 ? pair : pair.slice(0, at), at < 0 ? '' : pair.slice(at + 1));
+  }
+  return url;
+}
+
+async function bodyOf(flags: TestFlags): Promise<Buffer | undefined> {
+  if (flags.body === undefined) return undefined;
+  if (!flags.body.startsWith('@')) return Buffer.from(flags.body);
+  const path = flags.body === '@-' ? '/dev/stdin' : flags.body.slice(1);
+  return await readFile(path).catch((error: Error) => {
+    throw wrongUsage(`cannot read the body from ${path}: ${error.message}`);
+  });
+}
+
+async function send(url: URL, flags: TestFlags, body: Buffer | undefined): Promise<Response> {
+  const method = flags.method.toUpperCase();
+  const headers = new Headers();
+  for (const header of flags.header ?? []) {
+    const [, name, value] = /^([^:]+):\s*(.*)$/.exec(header) ?? [];
+    if (name === undefined || value === undefined)
+      throw wrongUsage(`cannot read the header ${JSON.stringify(header)}: it wants "Name: value"`);
+    headers.append(name.trim(), value);
+  }
+  if (body !== undefined && (method === 'GET' || method === 'HEAD'))
+    throw wrongUsage(`cannot send a body with ${method}: give --method POST`);
+  try {
+    return await fetch(url, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: new Uint8Array(body) }),
+      redirect: 'manual',
+      signal: AbortSignal.timeout(flags.timeout),
+    });
+  } catch (error) {
+    return broken(flags, error, url);
+  }
+}
+
+function broken(flags: TestFlags, error: unknown, url?: URL): never {
+  if ((error as Error).name === 'TimeoutError')
+    throw new Failure(
+      'timeout',
+      'function_timeout',
+      `cannot wait for function '${flags.name}' any longer: no answer within ${flags.timeout / 1000} s`,
+    );
+  const { cause } = error as { cause?: unknown };
+  const why =
+    cause instanceof Error
+      ? cause.message || (cause as NodeJS.ErrnoException).code
+      : (error as Error).message;
+  const advice =
+    url === undefined ? '' : `. Is the platform running at ${url.origin}? \`spoor up\` starts it`;
+  throw new Failure('cli', 'unavailable', `cannot call function '${flags.name}': ${why}${advice}`, {
+    cause: error,
+  });
+}
+
+/** One line that says who failed: the platform's own errors name component and reason, anything else the function said. */
+function failureOf(flags: TestFlags, status: number, answer: Uint8Array): Failure {
+  const said = platformError(answer);
+  const who = said
+    ? `${said.reason} at the ${said.component} (status ${status})${said.message === undefined ? '' : `: ${said.message}`}`
+    : `it answered with status ${status}`;
+  return new Failure('function', 'function_error', `cannot call function '${flags.name}': ${who}`);
+}
+
+function platformError(
+  answer: Uint8Array,
+): { component: string; reason: string; message?: string } | undefined {
+  try {
+    const body = JSON.parse(Buffer.from(answer).toString()) as Record<string, unknown> | null;
+    const { component, reason, message } = body ?? {};
+    if (typeof component !== 'string' || typeof reason !== 'string') return undefined;
+    return { component, reason, ...(typeof message === 'string' ? { message } : {}) };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,15 @@
+import type { Command } from 'commander';
+import type { CliContext } from '../context.ts';
+import * as env from './env.ts';
+import * as fn from './fn.ts';
+import * as mqt from './mqt.ts';
+import * as pkg from './pkg.ts';
+import * as route from './route.ts';
+import * as spec from './spec.ts';
+import * as topic from './topic.ts';
+import * as tt from './tt.ts';
+
+/** Fission's verbs, and topics. */
+export function registerVerbs(program: Command, context: CliContext): void {
+  for (const group of [env, fn, pkg, route, mqt, tt, spec, topic]) group.register(program, context);
+}

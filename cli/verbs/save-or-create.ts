@@ -1,0 +1,44 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { describe } from '../../platform/spec/kinds.ts';
+import { fromManifest, toManifest } from '../../platform/spec/manifest.ts';
+import type { Resource } from '../../platform/spec/resources.ts';
+import type { CliContext } from '../context.ts';
+import { wrongUsage, type SaveFlags } from './flags.ts';
+
+/**
+ * Creates what a verb made, in order, and says so as Fission does; with `--spec` writes it to the spec folder, with `--dry`
+ * prints it. `documents` are further YAML documents that belong to the spec (ArchiveUploadSpec).
+ */
+export async function saveOrCreate(
+  context: CliContext,
+  resources: readonly Resource[],
+  flags: SaveFlags,
+  documents: readonly object[] = [],
+): Promise<void> {
+  const checked = resources.map((resource) => fromManifest(toManifest(resource)));
+  if (flags.dry === true || flags.spec === true) {
+    const text = [...documents, ...checked.map(toManifest)]
+      .map((document) => stringify(document))
+      .join('---\n');
+    if (flags.dry === true) {
+      context.out.print(text.trimEnd());
+      return;
+    }
+    const main = checked.at(-1) as Resource;
+    const path = join(flags.specdir, `${main.kind.toLowerCase()}-${main.metadata.name}.yaml`);
+    await mkdir(flags.specdir, { recursive: true });
+    await writeFile(path, text, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'EEXIST') throw wrongUsage(`cannot save ${path}: it is there already`);
+      throw error;
+    });
+    context.out.print(`Saved ${describe(main.kind, main.metadata)} to ${path}`);
+    return;
+  }
+  const client = await context.client();
+  for (const resource of checked) {
+    const made = await client.create(resource);
+    context.out.print(`${describe(made.kind, made.metadata)} created`);
+  }
+}

@@ -1,0 +1,277 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Command } from 'commander';
+import { Failure } from '../../server/failure.ts';
+import type { CliContext } from '../context.ts';
+import { collectPairs, outputOption, verb, wholeNumber, wrongUsage } from './flags.ts';
+
+/** How often `tail` asks for what is new. */
+const TAIL_POLL_MS = 200;
+const TAIL_BATCH = 1000;
+
+export function register(program: Command, context: CliContext): void {
+  const topic = program.command('topic').description('topics: produce records and look at them');
+
+  verb(
+    topic,
+    'publish',
+    'append one record to a topic',
+    'spoor topic publish greetings --key ada --header lang=en --body \'{"name":"Ada"}\'\necho hello | spoor topic publish greetings',
+  )
+    .argument('<topic>', 'name of the topic; made when it is not there')
+    .option('--key <text>', 'key of the record')
+    .option('--header <name=value>', 'header of the record; may be repeated', collectPairs)
+    .option('--body <text>', 'value of the record (default: stdin)')
+    .addOption(outputOption(['json', 'yaml']))
+    .action(async (name: string, flags: PublishFlags) => {
+      const headers = new Headers({ 'content-type': 'application/octet-stream' });
+      if (flags.key !== undefined) headers.set('x-record-key', headerText(flags.key));
+      for (const [key, value] of Object.entries(flags.header ?? {})) {
+        // These have names of their own on the way into a topic.
+        const isContext = ['traceparent', 'tracestate', 'baggage'].includes(key.toLowerCase());
+        headers.append(isContext ? key : `x-record-header-${key}`, headerText(value));
+      }
+      const body = flags.body === undefined ? await readFile('/dev/stdin') : Buffer.from(flags.body);
+      const response = await call(context, `/topics/${encodeURIComponent(name)}`, {
+        method: 'POST',
+        headers,
+        body: new Uint8Array(body),
+      });
+      const position = (await response.json()) as {
+        topic: string;
+        partition: number;
+        offset: string | number;
+      };
+      if (flags.output === undefined)
+        context.out.print(`record ${position.partition}/${position.offset} appended to topic '${name}'`);
+      else context.out.object(position, flags.output);
+      const traceId = response.headers.get('traceresponse')?.split('-')[1];
+      if (traceId !== undefined) context.out.remark(`trace id   ${traceId}`);
+    });
+
+  verb(
+    topic,
+    'peek',
+    'show records of a topic: the last ones, or from an offset',
+    'spoor topic peek cards --limit 5\nspoor topic peek cards --partition 0 --offset 12 -o json',
+  )
+    .argument('<topic>', 'name of the topic')
+    .option('--partition <n>', 'only of this partition', wholeNumber)
+    .option('--offset <n>', 'from this offset (default: the last records)', wholeNumber)
+    .option('--limit <n>', 'how many', wholeNumber, 10)
+    .addOption(outputOption(['json', 'yaml', 'wide']))
+    .action(async (name: string, flags: PeekFlags) => {
+      const records = await readRecords(context, name, flags);
+      context.out.list(records.map(rowOf), COLUMNS, flags.output, records.map(dataOf));
+    });
+
+  verb(topic, 'tail', 'show records as they come in, until Ctrl-C', 'spoor topic tail cards')
+    .argument('<topic>', 'name of the topic')
+    .addOption(outputOption(['json']))
+    .action((name: string, flags: { output?: string }) => tail(context, name, flags.output === 'json'));
+
+  verb(topic, 'list', 'list topics, their offsets and who consumes them', 'spoor topic list')
+    .addOption(outputOption(['json', 'yaml', 'wide']))
+    .action(async (flags: { output?: string }) => {
+      const topics = await readTopics(context);
+      context.out.list(
+        topics.map(({ name, partitions, groups }) => ({
+          name,
+          partitions: partitions.length,
+          records: partitions.reduce(
+            (sum, { startOffset, endOffset }) => sum + BigInt(endOffset) - BigInt(startOffset),
+            0n,
+          ),
+          groups: groups
+            .map(
+              ({ group, partitions }) =>
+                `${group}(lag ${partitions.reduce((sum, { lag }) => sum + BigInt(lag), 0n)})`,
+            )
+            .join(' '),
+          offsets: partitions
+            .map(({ partition, startOffset, endOffset }) => `${partition}:${startOffset}-${endOffset}`)
+            .join(' '),
+        })),
+        [
+          { title: 'NAME', key: 'name' },
+          { title: 'PARTITIONS', key: 'partitions', align: 'right' },
+          { title: 'RECORDS', key: 'records', align: 'right' },
+          { title: 'OFFSETS', key: 'offsets', wide: true },
+          { title: 'CONSUMERS', key: 'groups' },
+        ],
+        flags.output,
+        topics,
+      );
+    });
+}
+
+interface PublishFlags {
+  readonly key?: string;
+  readonly header?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly output?: string;
+}
+
+interface PeekFlags {
+  readonly partition?: number;
+  readonly offset?: number | string;
+  readonly limit: number;
+  readonly output?: string;
+}
+
+/** TopicDescription of platform/queue/queue.ts as JSON: offsets are decimal strings. */
+interface TopicJson {
+  readonly name: string;
+  readonly partitions: readonly {
+    readonly partition: number;
+    readonly startOffset: string;
+    readonly endOffset: string;
+  }[];
+  readonly groups: readonly {
+    readonly group: string;
+    readonly partitions: readonly { readonly lag: string }[];
+  }[];
+}
+
+/** QueueRecord as JSON: bytes are base64. */
+interface RecordJson {
+  readonly partition: number;
+  readonly offset: string | number;
+  /** Unix ms. */
+  readonly timestamp: number;
+  readonly key: string | null;
+  readonly value: string | null;
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
+const COLUMNS = [
+  { title: 'PARTITION', key: 'partition', align: 'right' },
+  { title: 'OFFSET', key: 'offset', align: 'right' },
+  { title: 'TIMESTAMP', key: 'timestamp' },
+  { title: 'KEY', key: 'key' },
+  { title: 'HEADERS', key: 'headers' },
+  { title: 'VALUE', key: 'value' },
+] as const;
+
+async function readRecords(
+  context: CliContext,
+  name: string,
+  flags: Omit<PeekFlags, 'output'>,
+): Promise<RecordJson[]> {
+  const query = new URLSearchParams({ limit: String(flags.limit) });
+  if (flags.partition !== undefined) query.set('partition', String(flags.partition));
+  if (flags.offset !== undefined) query.set('offset', String(flags.offset));
+  const response = await call(context, `/topics/${encodeURIComponent(name)}/records?${query.toString()}`);
+  const body = (await response.json()) as RecordJson[] | { records: RecordJson[] };
+  return Array.isArray(body) ? body : body.records;
+}
+
+async function readTopics(context: CliContext): Promise<TopicJson[]> {
+  const body = (await (await call(context, '/topics')).json()) as TopicJson[] | { topics: TopicJson[] };
+  return Array.isArray(body) ? body : body.topics;
+}
+
+/** Follows each partition from its present end. A topic that is not there yet may still come. */
+async function tail(context: CliContext, name: string, asJson: boolean): Promise<void> {
+  const next = new Map<number, bigint>();
+  for (let isFirst = true; ; isFirst = false) {
+    const topic = (await readTopics(context)).find((one) => one.name === name);
+    for (const { partition, startOffset, endOffset } of topic?.partitions ?? []) {
+      const from = next.get(partition) ?? BigInt(isFirst ? endOffset : startOffset);
+      next.set(partition, from);
+      if (from >= BigInt(endOffset)) continue;
+      const records = await readRecords(context, name, {
+        partition,
+        offset: String(from),
+        limit: TAIL_BATCH,
+      });
+      for (const record of records) {
+        next.set(partition, BigInt(record.offset) + 1n);
+        if (asJson) context.out.print(JSON.stringify(dataOf(record)));
+        else {
+          const { partition, offset, timestamp, key, headers, value } = rowOf(record);
+          context.out.print(
+            [`${partition}/${offset}`, timestamp, key, headers, value]
+              .filter((part) => part !== '')
+              .join('  '),
+          );
+        }
+      }
+    }
+    await sleep(TAIL_POLL_MS);
+  }
+}
+
+function rowOf(record: RecordJson) {
+  return {
+    partition: record.partition,
+    offset: String(record.offset),
+    timestamp: new Date(record.timestamp).toISOString(),
+    key: record.key === null ? '' : clip(textOf(record.key)),
+    headers: record.headers.map(([name, value]) => `${name}=${clip(textOf(value))}`).join(' '),
+    value: record.value === null ? '(tombstone)' : clip(textOf(record.value)),
+  };
+}
+
+/** Text where it is text, else base64. */
+function dataOf(record: RecordJson) {
+  return {
+    partition: record.partition,
+    offset: String(record.offset),
+    timestamp: new Date(record.timestamp).toISOString(),
+    key: record.key === null ? null : textOf(record.key),
+    headers: record.headers.map(([name, value]) => [name, textOf(value)]),
+    value: record.value === null ? null : textOf(record.value),
+  };
+}
+
+function textOf(base64: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(base64, 'base64'));
+  } catch {
+    return base64;
+  }
+}
+
+const CLIP = 120;
+
+function clip(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  const line = text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
+  return line.length > CLIP ? `${line.slice(0, CLIP - 1)}…` : line;
+}
+
+/** A header's value as it can travel: Latin-1 without control characters. */
+function headerText(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  if (/^[\u0020-\u007e\u00a0-\u00ff]*$/.test(text)) return text;
+  throw wrongUsage(`cannot send ${JSON.stringify(text)} in a header: only Latin-1 text can go there`);
+}
+
+async function call(context: CliContext, path: string, init: RequestInit = {}): Promise<Response> {
+  const url = `${await context.server()}${path}`;
+  let response: Response;
+  try {
+    response = await fetch(url, init);
+  } catch (error) {
+    throw new Failure(
+      'cli',
+      'unavailable',
+      `cannot reach the platform at ${new URL(url).origin}: nothing answers there. Start it with \`spoor up\``,
+      { cause: error },
+    );
+  }
+  if (response.ok) return response;
+  const text = await response.text();
+  let message = text;
+  try {
+    message = (JSON.parse(text) as { message?: string }).message ?? text;
+  } catch {
+    // Said as it came.
+  }
+  throw new Failure(
+    'queue',
+    response.status === 404 ? 'not_found' : 'unavailable',
+    message || `cannot call ${path}: status ${response.status}`,
+  );
+}
