@@ -1,0 +1,211 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Chunk } from './attribute-writer.ts';
+import type { JournalReader } from './journal-reader.ts';
+import type { OtlpBatch } from './otlp-batch.ts';
+import { isAlive } from './process-state.ts';
+import { readSnapshot, removeSnapshot, writeSnapshot } from './snapshot.ts';
+import { endingOf, readEndFile } from './span-ending.ts';
+import { Transcoder } from './transcoder.ts';
+
+/** How long the end file of a dead process is waited for. */
+const END_FILE_WAIT_MS = 1_000;
+/** An end file beside a process that still seems to live is believed after this long. */
+const END_FILE_BELIEVED_MS = 5_000;
+/** Looking at /proc costs some microseconds, so not at every poll. */
+const CHECK_ALIVE_MS = 200;
+/** Every so many idle polls the header is looked at for a segment that begins without a NEXT before it. */
+const HEADER_EVERY_POLLS = 16;
+
+export interface InstanceOptions {
+  readonly id: string;
+  /** The journal; the end file stands beside it. */
+  readonly path: string;
+  readonly spoolDir: string;
+  readonly reader: JournalReader;
+  /** Whether pids in journals mean the same to us. */
+  readonly sharesPids: boolean;
+  /** Of an instance whose pid says nothing and who left no end file: silence this long is death. */
+  readonly abandonedAfterMs: number;
+}
+
+/**
+ * One instance as the agent sees it, from its journal's first byte to its removal:
+ *
+ *   drain ─▶ (frames in the spool) ─▶ commit ─▶ drain ─▶ …  process dead, all read, end file there or waited for
+ *                                                     └─▶ finish ─▶ (frames in the spool) ─▶ remove
+ *
+ * `commit` and `remove` come only after the spool has what `drain` and `finish` made, so that a kill between any two steps
+ * repeats work and loses none.
+ */
+export class Instance {
+  readonly id: string;
+  readonly path: string;
+  readonly transcoder: Transcoder;
+  readonly #options: InstanceOptions;
+  readonly #reader: JournalReader;
+  readonly #snapshotPath: string;
+  /** Where an earlier life of the agent had come to: what lies before it is not handed on again. */
+  readonly #silentUntil: { readonly sequence: number; readonly offset: number };
+
+  #sequence = 1;
+  /** Segment being read, -1 while the next one is awaited. */
+  #index = -1;
+  #offset = 0;
+  #isSegmentDone = false;
+  #hasNews = false;
+  #idlePolls = 0;
+  /** Segments that never appeared, or broke off with a header word that cannot be true. */
+  damagedSegments = 0;
+  bytesRead = 0;
+
+  #lastNewsAt = Date.now();
+  #checkedAt = 0;
+  #wasSeenAlive = false;
+  #endFileSeenAt: number | undefined;
+  #deadSince: number | undefined;
+  #diedUnixNano: bigint | undefined;
+
+  constructor(options: InstanceOptions) {
+    this.id = options.id;
+    this.path = options.path;
+    this.#options = options;
+    this.#reader = options.reader;
+    this.#snapshotPath = join(options.spoolDir, `${options.id}.state`);
+    this.transcoder = new Transcoder(options.id);
+    const snapshot = readSnapshot(this.#snapshotPath, options.reader.header.createdUnixNano, this.transcoder);
+    if (snapshot !== undefined) {
+      this.#sequence = snapshot.nextSequence;
+      this.#reader.freeBefore(this.#sequence);
+    }
+    this.#silentUntil = this.#reader.readPosition();
+  }
+
+  get isDead(): boolean {
+    return this.#deadSince !== undefined;
+  }
+
+  /** Reads what is new, at most to the end of a segment, into the batch. Returns the bytes read. */
+  drain(chunk: Chunk, batch: OtlpBatch): number {
+    if (this.#index < 0 && !this.#beginSegment()) return 0;
+    let { bytes, isDamaged } = this.#reader.read(chunk, this.#index, this.#offset);
+    if (bytes === 0) {
+      if (!this.#hasWriterMovedOn(isDamaged)) return 0;
+      // It may have written here between our look at this segment and our look at the header.
+      ({ bytes, isDamaged } = this.#reader.read(chunk, this.#index, this.#offset));
+      if (bytes === 0) {
+        if (isDamaged) this.damagedSegments += 1;
+        this.#isSegmentDone = true;
+        this.#hasNews = true;
+        return 8;
+      }
+    }
+    this.#idlePolls = 0;
+    const silentBytes =
+      this.#sequence < this.#silentUntil.sequence
+        ? bytes
+        : this.#sequence === this.#silentUntil.sequence
+          ? this.#silentUntil.offset - this.#offset
+          : 0;
+    const consumed = this.transcoder.consume(chunk, bytes, silentBytes, batch);
+    this.#offset += consumed.bytes;
+    this.bytesRead += consumed.bytes;
+    this.#isSegmentDone = consumed.isLast;
+    this.#hasNews = consumed.bytes > 0;
+    if (this.#hasNews) this.#lastNewsAt = Date.now();
+    return consumed.bytes;
+  }
+
+  /** What was drained is in the spool: never hand it on again, and give finished segments back to the writer. */
+  commit(): void {
+    if (!this.#hasNews) return;
+    this.#hasNews = false;
+    if (!this.#isSegmentDone) {
+      this.#reader.writePosition(this.#sequence, this.#offset);
+      return;
+    }
+    const nextSequence = this.#sequence + 1;
+    const { createdUnixNano } = this.#reader.header;
+    writeSnapshot(this.#snapshotPath, { createdUnixNano, nextSequence }, this.transcoder);
+    this.#reader.freeBefore(nextSequence);
+    this.#sequence = nextSequence;
+    this.#index = -1;
+    this.#isSegmentDone = false;
+  }
+
+  /** Looks whether the process is dead. `hasEndFile`: an end file was seen beside the journal. */
+  checkAlive(hasEndFile: boolean): void {
+    const now = Date.now();
+    if (hasEndFile) this.#endFileSeenAt ??= now;
+    if (this.#deadSince !== undefined) return;
+    const { pid, startTicks } = this.#reader.header;
+    if (pid === 0 || !this.#options.sharesPids) {
+      if (hasEndFile || now - this.#lastNewsAt > this.#options.abandonedAfterMs) this.#deadSince = now;
+      return;
+    }
+    if (!hasEndFile && now - this.#checkedAt < CHECK_ALIVE_MS) return;
+    this.#checkedAt = now;
+    if (!isAlive(pid, startTicks)) {
+      this.#deadSince = now;
+      if (this.#wasSeenAlive) this.#diedUnixNano = BigInt(now) * 1_000_000n;
+    } else if (this.#endFileSeenAt !== undefined && now - this.#endFileSeenAt > END_FILE_BELIEVED_MS) {
+      this.#deadSince = now;
+    } else this.#wasSeenAlive = true;
+  }
+
+  /** Dead, and there is nothing more to wait for; ask after a drain that brought nothing. */
+  get isReadyToFinish(): boolean {
+    if (this.#deadSince === undefined) return false;
+    return this.#endFileSeenAt !== undefined || Date.now() - this.#deadSince >= END_FILE_WAIT_MS;
+  }
+
+  /** Ends what the process left open. Returns how many spans that were. */
+  finish(batch: OtlpBatch): number {
+    batch.begin(this.transcoder.resource);
+    const dropped = this.#reader.readDropped();
+    this.transcoder.noteDropped(dropped.spans, dropped.logs, false, batch);
+    const ending = endingOf({
+      end: readEndFile(endFileOf(this.path)),
+      goodbye: this.transcoder.goodbye,
+      tail: this.transcoder.tail,
+      lastRecordUnixNano: (BigInt(this.transcoder.lastHigh) << 32n) | BigInt(this.transcoder.lastLow),
+      diedUnixNano: this.#diedUnixNano,
+    });
+    return this.transcoder.endOpen(ending, batch);
+  }
+
+  /** Everything is in the spool: the journal goes. */
+  remove(): void {
+    this.#reader.close();
+    rmSync(this.path, { force: true });
+    rmSync(endFileOf(this.path), { force: true });
+    removeSnapshot(this.#snapshotPath);
+  }
+
+  close(): void {
+    this.#reader.close();
+  }
+
+  #beginSegment(): boolean {
+    const found = this.#reader.findSegment(this.#sequence);
+    if (found === undefined) return false;
+    if (found.sequence > this.#sequence) this.damagedSegments += this.#sequence > 1 ? 1 : 0;
+    this.#sequence = found.sequence;
+    this.#index = found.index;
+    this.#offset = 0;
+    this.transcoder.beginSegment();
+    return true;
+  }
+
+  /** A segment that is full to the last byte, or broken, or whose writer died, ends without a NEXT. */
+  #hasWriterMovedOn(isDamaged: boolean): boolean {
+    this.#idlePolls += 1;
+    const isFull = this.#offset + 8 > this.#reader.header.segmentBytes;
+    if (!isDamaged && !isFull && !this.isDead && this.#idlePolls % HEADER_EVERY_POLLS !== 0) return false;
+    return this.#reader.findSegment(this.#sequence + 1) !== undefined;
+  }
+}
+
+export function endFileOf(journalPath: string): string {
+  return `${journalPath.slice(0, -'.journal'.length)}.end`;
+}
