@@ -8,9 +8,13 @@ import type { HrTime, TimeInput } from '@opentelemetry/api';
 /** Date.now() is cut to whole milliseconds, so up to one of them is no drift. */
 const TOLERATED_DRIFT_MS = 2;
 
+/** A check is worth a clock read this often, in monotonic ms; a suspension is much longer than the work between two checks. */
+const CHECK_EVERY_MS = 1;
+
 /** Unix time in ms at which the monotonic clock read 0, as far as we know now. */
 let offsetMs = performance.timeOrigin;
 let corrections = 0;
+let checkedMs = Number.NEGATIVE_INFINITY;
 
 /** Monotonic milliseconds, with fractions. */
 export function monotonicMs(): number {
@@ -19,6 +23,8 @@ export function monotonicMs(): number {
 
 /** Looks at the wall clock and corrects the offset. Returns how often it was corrected: a change asks for a new ANCHOR. */
 export function checkWallClock(nowMs: number): number {
+  if (nowMs - checkedMs < CHECK_EVERY_MS) return corrections;
+  checkedMs = nowMs;
   const driftMs = Date.now() + 0.5 - (offsetMs + nowMs);
   if (driftMs > TOLERATED_DRIFT_MS || driftMs < -TOLERATED_DRIFT_MS) {
     offsetMs += driftMs;

@@ -62,7 +62,7 @@ function bindEmitter(context: Context, emitter: EventEmitter & { [BOUND]?: unkno
     emitter[name] = (event: string | symbol, listener: Listener) => {
       if (isBound.has(listener) || isBound.has((listener as { listener?: Listener }).listener ?? listener))
         return original(event, listener);
-      const bound = bindFunction(context, listener);
+      const bound = wrappedOf.get(listener) ?? bindFunction(context, listener);
       isBound.add(bound);
       wrappedOf.set(listener, bound);
       return original(event, bound);

@@ -2,7 +2,6 @@
  * Ids, kept as 32-bit words in the order of their bytes (a word is 4 bytes, little-endian, signed so that V8 holds it
  * without a box). Hex is made only where text is needed: making it costs more than everything else about a span.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
 
 /** Ids drawn at one go. 32 KiB is some 1,300 spans; a refill is spread over them to 18 ns each. */
 const POOL_WORDS = 8192;
@@ -16,27 +15,9 @@ export function randomWord(): number {
   return pool[next++] as number;
 }
 
-/**
- * The kernel's generator itself, because it costs nothing to load and because a process restored from a snapshot or
- * cloned gets fresh numbers, where OpenSSL's would repeat. node:crypto where there is no such device.
- */
+/** From node:crypto, which is loaded with the first id only: a process that never traces does not pay for it. */
 function refill(): void {
-  const bytes = new Uint8Array(pool.buffer);
-  try {
-    const fd = openSync('/dev/urandom', 'r');
-    try {
-      let filled = 0;
-      while (filled < bytes.length) {
-        const count = readSync(fd, bytes, filled, bytes.length - filled, null);
-        if (count === 0) throw new Error('cannot read /dev/urandom: it ended');
-        filled += count;
-      }
-    } finally {
-      closeSync(fd);
-    }
-  } catch {
-    process.getBuiltinModule('node:crypto').randomFillSync(bytes);
-  }
+  process.getBuiltinModule('node:crypto').randomFillSync(pool);
   next = 0;
 }
 

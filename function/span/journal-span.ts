@@ -58,6 +58,7 @@ export class JournalSpan implements Span, RawIds {
   /** Attributes written, the same key twice counted twice, until that reaches the limit and the keys are looked at. */
   #attributes = 0;
   #keys: string[] | undefined;
+  #atStart: Attributes | undefined;
   #context: SpanContext | undefined;
   #traceId: string;
 
@@ -115,8 +116,9 @@ export class JournalSpan implements Span, RawIds {
       limits.attributeCount,
     );
     if (attributes !== undefined) {
-      this.#droppedAttributes += writer.skipped;
-      this.#count(attributes);
+      this.#droppedAttributes = writer.skipped;
+      this.#attributes = writer.written;
+      this.#atStart = attributes;
     }
     if (links !== undefined) this.addLinks(links as Link[]);
   }
@@ -163,7 +165,7 @@ export class JournalSpan implements Span, RawIds {
       this.#count(attributes);
       this.#droppedAttributes += writer.attributes(this, attributes, count) ? writer.skipped : count;
     } else {
-      for (const key of Object.keys(attributes)) this.setAttribute(key, attributes[key] as AttributeValue);
+      for (const key of Object.keys(attributes)) this.setAttribute(key, attributes[key]);
     }
     return this;
   }
@@ -257,7 +259,8 @@ export class JournalSpan implements Span, RawIds {
       (this.#keys ??= []).push(key);
       return true;
     }
-    const keys = new Set(this.#keys);
+    const keys = new Set([...Object.keys(this.#atStart ?? {}), ...(this.#keys ?? [])]);
+    this.#atStart = undefined;
     this.#keys = [...keys];
     this.#attributes = keys.size;
     if (keys.has(key)) return true;
