@@ -217,7 +217,7 @@ class TracesDecoder implements Decoded {
     }
     if (traceId < 0) return 'a span has no trace id';
     if (spanId < 0) return 'a span has no span id';
-    columns.beginSpan(startLow, startHigh, endLow, endHigh);
+    columns.spanTimes(startLow, startHigh, endLow, endHigh);
     columns.traceId.copy(bytes, traceId, 16);
     columns.spanId.copy(bytes, spanId, 8);
     if (parentSpanId < 0) columns.parentSpanId.zeros(8);

@@ -12,6 +12,7 @@ const MAX_DEPTH = 32;
  * maps, which are rare, do.
  */
 export function decodeKeyValueInto(reader: WireReader, column: AttributesColumn, outer: number): void {
+  const { end } = reader;
   let keyStart = 0;
   let keyEnd = 0;
   let valueStart = -1;
@@ -36,6 +37,7 @@ export function decodeKeyValueInto(reader: WireReader, column: AttributesColumn,
     reader.end = valueEnd;
     decodeScalarInto(reader, column);
   }
+  reader.at = end;
   reader.end = outer;
 }
 

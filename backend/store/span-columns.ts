@@ -19,8 +19,9 @@ import { attributesJson } from './value-text.ts';
  *
  *   columns.mark(1)                            a request begins
  *     columns.useResource(..); useScope(..)    once for all their spans
- *     columns.beginSpan(..)                    ids, times, name: one span
- *     columns.attributes.key(..) .bytes(..)    its attributes, events, links
+ *     columns.mark(0)                          a span begins
+ *     columns.attributes.key(..) .bytes(..)    its attributes, events, links, as they come
+ *     columns.spanTimes(..); traceId.copy(..)  its times, ids and name, when all are known to be good
  *     columns.endSpan(..)                      or rollback(0): the span was never there
  *   columns.rollback(1)                        or the whole request was never there
  */
@@ -121,12 +122,10 @@ export class SpanColumns {
   }
 
   /**
-   * Opens a row with its times, each a u64 of nanoseconds by halves. A span that ends before it starts lasts 0; a start past
+   * Gives the row its times, each a u64 of nanoseconds by halves. A span that ends before it starts lasts 0; a start past
    * the year 2100 is kept as 2100.
    */
-  beginSpan(startLow: number, startHigh: number, endLow: number, endHigh: number): void {
-    this.#events = 0;
-    this.#links = 0;
+  spanTimes(startLow: number, startHigh: number, endLow: number, endHigh: number): void {
     this.service.id(this.#serviceId);
     this.resource.id(this.#resourceId);
     this.scopeName.id(this.#scopeNameId);
@@ -171,6 +170,8 @@ export class SpanColumns {
     this.#linkAttributesTypes.closeRow(this.#links);
     this.linkDropped.closeRow(this.#links);
     this.rows += 1;
+    this.#events = 0;
+    this.#links = 0;
   }
 
   /** Roughly the bytes held, for limits. */
@@ -199,6 +200,8 @@ export class SpanColumns {
     this.eventAttributes.rollback(level);
     this.linkAttributes.rollback(level);
     this.rows = this.#rowMarks[level];
+    this.#events = 0;
+    this.#links = 0;
   }
 
   encode(): Buffer {
@@ -209,7 +212,7 @@ export class SpanColumns {
   addSpan(span: SpanData): void {
     this.useResource(span.resource);
     this.useScope(span.scope);
-    this.beginSpan(...halves(span.startTimeUnixNano), ...halves(span.endTimeUnixNano));
+    this.spanTimes(...halves(span.startTimeUnixNano), ...halves(span.endTimeUnixNano));
     this.traceId.copy(Buffer.from(span.traceId, 'hex'), 0, 16);
     this.spanId.copy(Buffer.from(span.spanId, 'hex'), 0, 8);
     if (span.parentSpanId === '') this.parentSpanId.zeros(8);

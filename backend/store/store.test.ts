@@ -58,7 +58,7 @@ const VALUES: Attributes = {
   "key with \n\n and \0 and '": 'v',
 };
 
-describe('store', () => {
+void describe('store', () => {
   let folder: Awaited<ReturnType<typeof temporaryFolder>>;
   let store: OpenStore;
   before(async () => {
@@ -70,7 +70,7 @@ describe('store', () => {
     await folder[Symbol.asyncDispose]();
   });
 
-  test('every field of a span comes back as it went in', async () => {
+  void test('every field of a span comes back as it went in', async () => {
     const attributes: Record<string, string> = {};
     for (const [index, value] of HOSTILE.entries()) attributes[`hostile.${index}`] = value;
     for (const value of HOSTILE) if (value !== '__proto__') attributes[value] = 'key';
@@ -116,7 +116,7 @@ describe('store', () => {
     assert.deepEqual(await store.reader.trace(full.traceId, range), [full]);
   });
 
-  test('far-off times and negative durations are repaired, not refused', async () => {
+  void test('far-off times and negative durations are repaired, not refused', async () => {
     const traceId = traceIdOf();
     const times = [0n, 1n, 2n ** 63n - 1n, 2n ** 64n - 1n, NOON];
     await store.writer.writeSpans(
@@ -127,7 +127,7 @@ describe('store', () => {
     for (const one of found) assert.equal(one.startTimeUnixNano, one.endTimeUnixNano);
   });
 
-  test('a span that is sent twice is shown once', async () => {
+  void test('a span that is sent twice is shown once', async () => {
     const once = span({ name: 'twice' });
     await store.writer.writeSpans([once, once]);
     await store.writer.writeSpans([once]);
@@ -137,7 +137,7 @@ describe('store', () => {
     assert.equal(summary?.spanCount, 1);
   });
 
-  test('a filter matches by value whatever the type, span or resource', async () => {
+  void test('a filter matches by value whatever the type, span or resource', async () => {
     const one = span({
       name: 'typed',
       attributes: { int: 123n, double: 72.5, bool: true, empty: '', $odd: 'dollar' },
@@ -182,7 +182,7 @@ describe('store', () => {
     }
   });
 
-  test('no parameter of a query can leave its literal', async () => {
+  void test('no parameter of a query can leave its literal', async () => {
     const one = span({ name: 'victim', resource: { 'service.name': 'victim' } });
     await store.writer.writeSpans([one]);
     for (const value of HOSTILE) {
@@ -207,7 +207,7 @@ describe('store', () => {
     assert.deepEqual(await store.reader.trace(one.traceId), [one]);
   });
 
-  test('the most recent traces come first, and one span must satisfy every predicate', async () => {
+  void test('the most recent traces come first, and one span must satisfy every predicate', async () => {
     const resource = { 'service.name': 'recent' };
     const traceIds = [traceIdOf(), traceIdOf(), traceIdOf()];
     await store.writer.writeSpans(
@@ -240,7 +240,7 @@ describe('store', () => {
     );
   });
 
-  test('services, operations and summaries', async () => {
+  void test('services, operations and summaries', async () => {
     const traceId = traceIdOf();
     const root = span({ traceId, name: 'root', resource: { 'service.name': 'sum-a' } });
     const child = span({
@@ -287,7 +287,7 @@ describe('store', () => {
     ]);
   });
 
-  test('links are walked backwards, and count as calls like parents do', async () => {
+  void test('links are walked backwards, and count as calls like parents do', async () => {
     const day = { startUnixNano: NOON + 100n * HOUR, endUnixNano: NOON + 101n * HOUR };
     const at = { startTimeUnixNano: day.startUnixNano + 1n, endTimeUnixNano: day.startUnixNano + 2n };
     const producer = span({ ...at, kind: SPAN_KIND.producer, resource: { 'service.name': 'maker' } });
@@ -328,7 +328,7 @@ describe('store', () => {
     ]);
   });
 
-  test('every field of a log record comes back as it went in', async () => {
+  void test('every field of a log record comes back as it went in', async () => {
     const { traceId, spanId } = span();
     const log: LogData = {
       traceId,
@@ -337,7 +337,7 @@ describe('store', () => {
       observedTimeUnixNano: NOON + 1n,
       severityNumber: 9,
       severityText: 'INFO',
-      body: HOSTILE[3] as string,
+      body: HOSTILE[3],
       attributes: VALUES,
       resource: { 'service.name': 'logger' },
       scope: { name: '', version: '' },
@@ -348,7 +348,7 @@ describe('store', () => {
     assert.deepEqual(await store.reader.logs(traceId), [log, structured, bare]);
   });
 
-  test('a second process on the same data directory is refused', async () => {
+  void test('a second process on the same data directory is refused', async () => {
     await assert.rejects(
       openStore({ dataDir: folder.path }),
       (error: unknown) =>
@@ -357,7 +357,7 @@ describe('store', () => {
     assert.ok((await store.reader.services()).length > 0);
   });
 
-  test('an unknown trace is an empty answer', async () => {
+  void test('an unknown trace is an empty answer', async () => {
     assert.deepEqual(await store.reader.trace(traceIdOf()), []);
   });
 });

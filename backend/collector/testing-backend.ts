@@ -1,0 +1,13 @@
+/** A backend as a process of its own, to be killed by tests: store and collector over the data directory in argv[2]. */
+import { silentLog } from '../../server/log.ts';
+import { openStore } from '../store/open-store.ts';
+import { startCollector } from './collector.ts';
+
+const store = await openStore({ dataDir: process.argv[2] as string });
+const collector = await startCollector({
+  store: store.writer,
+  httpPort: 0,
+  log: silentLog(),
+  limits: { batchWaitMs: 10 },
+});
+console.log(collector.url);
