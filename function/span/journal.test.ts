@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { test } from 'node:test';
-import type { Attributes as ApiAttributes } from '@opentelemetry/api';
 import * as fc from 'fast-check';
 import { decodeHeader, SegmentDecoder, type JournalRecord } from './journal-decoder.ts';
 import { HEADER, HEADER_BYTES } from './journal-format.ts';

@@ -182,8 +182,11 @@ function addAttributes(span: Mutable, attributes: Attributes): void {
   }
 }
 
-function toData({ attributeCount: _, ...span }: Mutable): SpanData {
-  return span;
+/** Without our own count. */
+function toData(span: Mutable): SpanData {
+  const data: SpanData & { attributeCount?: number } = { ...span };
+  delete data.attributeCount;
+  return data;
 }
 
 /** `name@version`; a scoped npm name begins with an @ of its own. */

@@ -58,7 +58,7 @@ for (const transport of ['map', 'write'] as const) {
     assertNear(read.events[1]?.timeUnixNano ?? 0n, 1_790_000_000_800_000_000n);
     assert.equal(read.events[2]?.attributes['exception.type'], 'TypeError');
     assert.equal(read.events[2]?.attributes['exception.message'], 'no such card');
-    assert.match(String(read.events[2]?.attributes['exception.stacktrace']), /tracing\.test/);
+    assert.match(read.events[2]?.attributes['exception.stacktrace'] as string, /tracing\.test/);
     assert.deepEqual(
       read.links.map((link) => [link.traceId, link.spanId, link.flags & 0x3ff, link.attributes]),
       [['ab'.repeat(16), 'cd'.repeat(8), 0x301, { why: 'retry' }]],
