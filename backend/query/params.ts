@@ -259,7 +259,7 @@ function simpleTags(tags: readonly string[]): Record<string, string | null> {
   return attributes;
 }
 
-/** `{"k":"v"}`: values are strings and match by value whatever the type, so a number or a boolean is taken as its text. */
+/** `{"k":"v"}`: values are strings and match by value whatever the type, so a number or a boolean is taken as its text. `null` asks that the key be there. */
 function jsonTags(json: string, name: string): Record<string, string | null> {
   let parsed: unknown;
   try {
@@ -271,9 +271,9 @@ function jsonTags(json: string, name: string): Record<string, string | null> {
     throw bad(name, json, 'a JSON object such as {"key":"value"}');
   const attributes: Record<string, string | null> = {};
   for (const [key, value] of Object.entries(parsed)) {
-    if (!['string', 'number', 'boolean'].includes(typeof value))
+    if (value !== null && !['string', 'number', 'boolean'].includes(typeof value))
       throw bad(name, json, `a text as the value of "${key}"`);
-    define(attributes, key, String(value));
+    define(attributes, key, value === null ? null : String(value));
   }
   return attributes;
 }

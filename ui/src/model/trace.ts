@@ -1,0 +1,178 @@
+import type {
+  OtlpEvent,
+  OtlpKeyValue,
+  OtlpLink,
+  OtlpSpan,
+  OtlpTraces,
+} from '../../../backend/query/shapes.ts';
+import { buildRows } from '../layout/tree.ts';
+import { textOf } from '../text/value.ts';
+
+/** One trace as the screens need it: spans in the order of a waterfall, times as nanoseconds from its start. */
+export interface Trace {
+  readonly id: string;
+  readonly startUnixNano: bigint;
+  readonly durationNanos: number;
+  /** Parents before children, siblings by time. */
+  readonly spans: readonly Span[];
+  readonly services: readonly {
+    readonly name: string;
+    readonly spanCount: number;
+    readonly errorCount: number;
+  }[];
+  readonly errorCount: number;
+  readonly unfinishedCount: number;
+  /** Spans whose parent is missing. */
+  readonly orphanCount: number;
+  readonly rootCount: number;
+  readonly maxDepth: number;
+}
+
+export interface Span {
+  readonly id: string;
+  readonly parentId: string;
+  readonly name: string;
+  readonly service: string;
+  readonly kind: number;
+  /** ns from the trace's start. */
+  readonly start: number;
+  /** ns; 0 when the span says that it ended before it started. */
+  readonly duration: number;
+  readonly depth: number;
+  /** Spans below this one, at any depth: they follow it in `Trace.spans`. */
+  readonly descendants: number;
+  readonly isError: boolean;
+  readonly isOrphan: boolean;
+  readonly marks: Marks;
+  readonly source: OtlpSpan;
+  readonly resource: readonly OtlpKeyValue[];
+  readonly scope: string;
+}
+
+/** What is particular to functions, taken from the attributes once. */
+export interface Marks {
+  /** How the process of a span that never ended went away, such as "SIGKILL"; '' for a span that ended. */
+  readonly killedBy: string;
+  /** A phase of a cold start, or the wait for an instance. */
+  readonly isPhase: boolean;
+  readonly isColdStart: boolean;
+  /** Which try this is, when there was more than one reason to ask: from 2 on, or 1 that was to be retried. 0 otherwise. */
+  readonly attempt: number;
+  /** ns between the record's own time and its receipt; 0 when it did not wait. */
+  readonly queueWait: number;
+  readonly endsBeforeStart: boolean;
+}
+
+export interface TimedEvent {
+  /** ns from the trace's start. */
+  readonly at: number;
+  readonly event: OtlpEvent;
+}
+
+const PHASES = new Set(['wait for capacity', 'start instance', 'fetch package', 'load function']);
+const ERROR = 2;
+const CONSUMER = 5;
+
+/** From the v3 API's OTLP; spans of other traces in it are left out. `undefined` when nothing of the trace is there. */
+export function readTrace(id: string, otlp: OtlpTraces): Trace | undefined {
+  const found: {
+    source: OtlpSpan;
+    resource: readonly OtlpKeyValue[];
+    scope: string;
+    service: string;
+    start: bigint;
+  }[] = [];
+  for (const { resource, scopeSpans } of otlp.resourceSpans) {
+    const service = textOf(resource.attributes, 'service.name') || 'unknown service';
+    for (const { scope, spans } of scopeSpans)
+      for (const source of spans)
+        if (source.traceId === id)
+          found.push({
+            source,
+            resource: resource.attributes,
+            scope: [scope.name, scope.version].filter(Boolean).join(' '),
+            service,
+            start: BigInt(source.startTimeUnixNano),
+          });
+  }
+  const first = found[0];
+  if (!first) return undefined;
+
+  const startUnixNano = found.reduce((min, { start }) => (start < min ? start : min), first.start);
+  const rows = buildRows(
+    found.map((entry) => ({
+      ...entry,
+      id: entry.source.spanId,
+      parentId: entry.source.parentSpanId ?? '',
+      start: Number(entry.start - startUnixNano),
+      duration: Number(BigInt(entry.source.endTimeUnixNano) - entry.start),
+    })),
+  );
+  const spans = rows.map(({ item, depth, descendants, isOrphan }): Span => ({
+    id: item.id,
+    parentId: item.parentId,
+    name: item.source.name,
+    service: item.service,
+    kind: item.source.kind,
+    start: item.start,
+    duration: Math.max(0, item.duration),
+    depth,
+    descendants,
+    isError: item.source.status.code === ERROR,
+    isOrphan,
+    marks: readMarks(item.source, item.duration),
+    source: item.source,
+    resource: item.resource,
+    scope: item.scope,
+  }));
+  return {
+    id,
+    startUnixNano,
+    durationNanos: Math.max(
+      1,
+      spans.reduce((end, span) => Math.max(end, span.start + span.duration), 0),
+    ),
+    spans,
+    services: countServices(spans),
+    errorCount: spans.filter((span) => span.isError).length,
+    unfinishedCount: spans.filter((span) => span.marks.killedBy !== '').length,
+    orphanCount: spans.filter((span) => span.isOrphan).length,
+    rootCount: spans.filter((span) => span.depth === 0).length,
+    maxDepth: spans.reduce((max, span) => Math.max(max, span.depth), 0),
+  };
+}
+
+export function eventsOf(trace: Trace, span: Span): TimedEvent[] {
+  return (span.source.events ?? []).map((event) => ({
+    at: Number(BigInt(event.timeUnixNano) - trace.startUnixNano),
+    event,
+  }));
+}
+
+export function linksOf(span: Span): readonly OtlpLink[] {
+  return span.source.links ?? [];
+}
+
+function readMarks(source: OtlpSpan, duration: number): Marks {
+  const text = (key: string) => textOf(source.attributes, key) ?? '';
+  const unfinished = text('spoor.unfinished') === 'true';
+  const attempt = Number(text('spoor.attempt')) || 0;
+  const outcome = text('spoor.outcome');
+  const waitMs = source.kind === CONSUMER ? Number(text('spoor.queue.wait')) || 0 : 0;
+  return {
+    killedBy: unfinished ? text('spoor.end.signal') || text('spoor.end.reason') || 'never ended' : '',
+    isPhase: PHASES.has(source.name),
+    isColdStart: text('faas.coldstart') === 'true',
+    attempt: attempt > 1 || (outcome !== '' && outcome !== 'success') ? attempt : 0,
+    queueWait: Math.max(0, waitMs * 1e6),
+    endsBeforeStart: duration < 0,
+  };
+}
+
+function countServices(spans: readonly Span[]): Trace['services'] {
+  return [...Map.groupBy(spans, (span) => span.service)].map(([name, of]) => ({
+    name,
+    spanCount: of.length,
+    errorCount: of.filter((span) => span.isError).length,
+  }));
+}

@@ -1,0 +1,47 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
+import { SearchPage } from './search/search-page.tsx';
+import { PageError } from './shell/notice.tsx';
+import { Shell } from './shell/shell.tsx';
+
+const rootRoute = createRootRoute({
+  component: Shell,
+  notFoundComponent: () => <PageError title="There is no such page" />,
+  errorComponent: ({ error }) => <PageError title="This page failed" error={error} />,
+});
+
+/** The URL holds what a link should carry: the filter of a search. */
+const searchRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/',
+  validateSearch: (raw: Record<string, unknown>) => raw,
+  component: SearchPage,
+});
+
+/** …and the span that is open. */
+const traceRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/trace/$traceId',
+  validateSearch: (raw: Record<string, unknown>): { span?: string } =>
+    typeof raw['span'] === 'string' || typeof raw['span'] === 'number' ? { span: String(raw['span']) } : {},
+  component: lazyRouteComponent(() => import('./trace/trace-page.tsx'), 'TracePage'),
+});
+
+export const router = createRouter({
+  routeTree: rootRoute.addChildren([searchRoute, traceRoute]),
+  defaultPreload: false,
+  // Plain text, not JSON: a span id of digits only must stay a text, and links stay readable.
+  parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+  stringifySearch: (search) => {
+    const params = new URLSearchParams();
+    for (const [key, value] of Object.entries(search))
+      if (value !== undefined && value !== '') params.set(key, String(value));
+    const text = params.toString();
+    return text === '' ? '' : `?${text}`;
+  },
+});
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router;
+  }
+}

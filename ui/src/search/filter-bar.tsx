@@ -1,0 +1,118 @@
+import { Autocomplete, Button, Checkbox, Select, TextInput } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { type FormEvent, useState } from 'react';
+import { operationsQuery } from '../api/queries.ts';
+import { DEFAULT_SEARCH, LOOKBACKS, type SearchParams } from './params.ts';
+
+const DURATION = /^$|^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/;
+
+/** What is being typed is its own; it becomes the search, and the URL, when it is sent. */
+export function FilterBar(props: {
+  readonly search: SearchParams;
+  readonly services: readonly string[];
+  readonly busy: boolean;
+  readonly onSearch: (search: SearchParams) => void;
+}) {
+  const [draft, setDraft] = useState(props.search);
+  const operations = useQuery(operationsQuery(props.services.includes(draft.service) ? draft.service : ''));
+  const set = (change: Partial<SearchParams>) => setDraft({ ...draft, ...change });
+  const durationError = (value: string) => (DURATION.test(value) ? undefined : 'such as 200ms or 1.5s');
+  const wrong = durationError(draft.min) ?? durationError(draft.max);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (!wrong) props.onSearch(draft);
+  };
+  const isDefault = JSON.stringify(draft) === JSON.stringify(DEFAULT_SEARCH);
+
+  return (
+    <form className="filterbar" aria-label="Search traces" onSubmit={submit}>
+      <Autocomplete
+        className="f-service"
+        size="xs"
+        label="Function or service"
+        placeholder="all"
+        data={[...props.services]}
+        value={draft.service}
+        onChange={(service) => set({ service, operation: service === draft.service ? draft.operation : '' })}
+      />
+      <Autocomplete
+        className="f-operation"
+        size="xs"
+        label="Operation"
+        placeholder="all"
+        data={[...(operations.data ?? [])]}
+        value={draft.operation}
+        onChange={(operation) => set({ operation })}
+      />
+      <TextInput
+        className="f-tags"
+        classNames={{ input: 'mono' }}
+        size="xs"
+        label="Attributes"
+        placeholder="http.route=/greetings spoor.attempt=2"
+        spellCheck={false}
+        value={draft.tags}
+        onChange={(event) => set({ tags: event.currentTarget.value })}
+      />
+      <TextInput
+        className="f-duration"
+        classNames={{ input: 'mono' }}
+        size="xs"
+        label="Longer than"
+        placeholder="200ms"
+        error={durationError(draft.min)}
+        value={draft.min}
+        onChange={(event) => set({ min: event.currentTarget.value.trim() })}
+      />
+      <TextInput
+        className="f-duration"
+        classNames={{ input: 'mono' }}
+        size="xs"
+        label="Shorter than"
+        placeholder="1.5s"
+        error={durationError(draft.max)}
+        value={draft.max}
+        onChange={(event) => set({ max: event.currentTarget.value.trim() })}
+      />
+      <Select
+        className="f-lookback"
+        size="xs"
+        label="Time"
+        data={LOOKBACKS}
+        allowDeselect={false}
+        value={String(draft.lookbackMinutes)}
+        onChange={(value) => set({ lookbackMinutes: Number(value ?? DEFAULT_SEARCH.lookbackMinutes) })}
+      />
+      <Select
+        className="f-limit"
+        size="xs"
+        label="At most"
+        data={['20', '50', '100', '500', '1500']}
+        allowDeselect={false}
+        value={String(draft.limit)}
+        onChange={(value) => set({ limit: Number(value ?? DEFAULT_SEARCH.limit) })}
+      />
+      <Checkbox
+        className="f-errors"
+        size="xs"
+        label="Errors only"
+        checked={draft.errors}
+        onChange={(event) => set({ errors: event.currentTarget.checked })}
+      />
+      <div className="f-actions">
+        <Button size="xs" type="submit" loading={props.busy}>
+          Find
+        </Button>
+        <Button
+          size="xs"
+          variant="subtle"
+          color="gray"
+          disabled={isDefault}
+          onClick={() => props.onSearch(DEFAULT_SEARCH)}
+        >
+          Reset
+        </Button>
+      </div>
+    </form>
+  );
+}

@@ -1,0 +1,149 @@
+import { Link } from '@tanstack/react-router';
+import { useVirtualizer } from '@tanstack/react-virtual';
+import { useRef, useState } from 'react';
+import type { TraceSummaryJson } from '../../../backend/query/shapes.ts';
+import type { SearchAnswer } from '../api/queries.ts';
+import { formatDuration } from '../text/duration.ts';
+import { formatAgo, formatClock, formatDay } from '../text/time.ts';
+import { durationOf, startMsOf } from './summary.ts';
+
+const ROW_HEIGHT = 46;
+
+type Order = 'newest' | 'longest' | 'spans' | 'errors';
+const ORDERS: Readonly<Record<Order, (a: TraceSummaryJson, b: TraceSummaryJson) => number>> = {
+  newest: (a, b) => startMsOf(b) - startMsOf(a),
+  longest: (a, b) => durationOf(b) - durationOf(a),
+  spans: (a, b) => b.spanCount - a.spanCount,
+  errors: (a, b) => b.errorSpanCount - a.errorSpanCount,
+};
+
+export function ResultList(props: {
+  readonly answer: SearchAnswer;
+  readonly limit: number;
+  readonly colors: ReadonlyMap<string, string>;
+}) {
+  const { summaries } = props.answer;
+  const [order, setOrder] = useState<Order>('newest');
+  const sorted = summaries.toSorted(ORDERS[order]);
+  const longest = summaries.reduce((max, summary) => Math.max(max, durationOf(summary)), 1);
+  const failed = summaries.filter((summary) => summary.errorSpanCount > 0).length;
+
+  const scroller = useRef<HTMLDivElement>(null);
+  const rows = useVirtualizer({
+    count: sorted.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_HEIGHT,
+    overscan: 12,
+  });
+
+  return (
+    <section className="results" aria-label="Traces found">
+      <div className="results-head">
+        <span role="status">
+          <b>{summaries.length}</b> {summaries.length === 1 ? 'trace' : 'traces'}
+          {failed > 0 && (
+            <>
+              , <b className="error-text">{failed}</b> with errors
+            </>
+          )}
+          {summaries.length >= props.limit && (
+            <span className="dim"> · the newest {props.limit}, there may be more</span>
+          )}
+        </span>
+        <label className="order">
+          <span className="dim">Order</span>
+          <select value={order} onChange={(event) => setOrder(event.currentTarget.value as Order)}>
+            <option value="newest">newest first</option>
+            <option value="longest">longest first</option>
+            <option value="spans">most spans</option>
+            <option value="errors">most errors</option>
+          </select>
+        </label>
+      </div>
+      <div className="result-columns dim" aria-hidden="true">
+        <span>Started</span>
+        <span>Trace</span>
+        <span className="right">Spans</span>
+        <span className="right">Errors</span>
+        <span className="right">Duration</span>
+        <span />
+      </div>
+      <div ref={scroller} className="result-scroll">
+        <ul style={{ height: rows.getTotalSize() }}>
+          {rows.getVirtualItems().map((item) => {
+            const summary = sorted[item.index] as TraceSummaryJson;
+            return (
+              <li key={summary.traceId} style={{ top: item.start, height: ROW_HEIGHT }}>
+                <ResultRow
+                  summary={summary}
+                  longest={longest}
+                  nowMs={props.answer.toMs}
+                  colors={props.colors}
+                />
+              </li>
+            );
+          })}
+        </ul>
+      </div>
+    </section>
+  );
+}
+
+function ResultRow(props: {
+  readonly summary: TraceSummaryJson;
+  readonly longest: number;
+  readonly nowMs: number;
+  readonly colors: ReadonlyMap<string, string>;
+}) {
+  const { summary, colors } = props;
+  const duration = durationOf(summary);
+  const startMs = startMsOf(summary);
+  const errors = summary.errorSpanCount;
+  const incomplete = summary.orphanSpanCount > 0;
+  return (
+    <Link
+      to="/trace/$traceId"
+      params={{ traceId: summary.traceId }}
+      className={errors > 0 ? 'result result-error' : 'result'}
+      aria-label={`${summary.rootServiceName} ${summary.rootOperationName}, ${formatDuration(duration)}, ${summary.spanCount} spans, ${errors} errors, ${formatAgo(startMs, props.nowMs)}`}
+    >
+      <span className="result-time">
+        <span className="mono" title={formatDay(startMs)}>
+          {formatClock(startMs)}
+        </span>
+        <span className="dim">{formatAgo(startMs, props.nowMs)}</span>
+      </span>
+      <span className="result-name">
+        <span className="result-title">
+          <span className="dim">{summary.rootServiceName}</span>
+          <span className="op">{summary.rootOperationName || '(no root)'}</span>
+          {incomplete && (
+            <span
+              className="chip chip-warn"
+              title={`${summary.orphanSpanCount} spans name a parent that has not arrived`}
+            >
+              incomplete
+            </span>
+          )}
+        </span>
+        <span className="result-services">
+          {summary.services.map((service) => (
+            <span key={service.name} className={service.errorSpanCount > 0 ? 'svc svc-error' : 'svc'}>
+              <i style={{ background: colors.get(service.name) }} />
+              {service.name}
+              <span className="mono dim">{service.spanCount}</span>
+            </span>
+          ))}
+        </span>
+      </span>
+      <span className="mono right">{summary.spanCount}</span>
+      <span className={errors > 0 ? 'mono right error-text' : 'mono right dim'}>
+        {errors > 0 ? errors : '·'}
+      </span>
+      <span className="mono right">{formatDuration(duration)}</span>
+      <span className="result-bar" aria-hidden="true">
+        <i style={{ width: `${Math.max(0.6, (duration / props.longest) * 100)}%` }} />
+      </span>
+    </Link>
+  );
+}

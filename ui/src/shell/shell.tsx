@@ -1,0 +1,58 @@
+import { Link, Outlet, useNavigate } from '@tanstack/react-router';
+import { type FormEvent, useState } from 'react';
+import { SchemeButton } from './scheme-button.tsx';
+
+/** What stands around every page: name, ways, a box for a trace id, the colour scheme. */
+export function Shell() {
+  return (
+    <div className="shell">
+      <a className="skip" href="#main">
+        Skip to content
+      </a>
+      <header className="topbar">
+        <Link to="/" className="brand" aria-label="Spoor, home">
+          <svg viewBox="0 0 16 16" width="18" height="18" aria-hidden="true">
+            <rect x="1" y="3" width="9" height="2.4" rx="1.2" className="brand-a" />
+            <rect x="4" y="6.8" width="8" height="2.4" rx="1.2" className="brand-b" />
+            <rect x="7" y="10.6" width="8" height="2.4" rx="1.2" className="brand-c" />
+          </svg>
+          Spoor
+        </Link>
+        <nav aria-label="Pages">
+          <Link to="/" className="nav" activeOptions={{ exact: true, includeSearch: false }}>
+            Traces
+          </Link>
+        </nav>
+        <TraceBox />
+        <SchemeButton />
+      </header>
+      <main id="main">
+        <Outlet />
+      </main>
+    </div>
+  );
+}
+
+function TraceBox() {
+  const [id, setId] = useState('');
+  const navigate = useNavigate();
+  const open = (event: FormEvent) => {
+    event.preventDefault();
+    if (id.trim() === '') return;
+    void navigate({ to: '/trace/$traceId', params: { traceId: id.trim() } });
+    setId('');
+  };
+  return (
+    <form className="tracebox" role="search" onSubmit={open}>
+      <input
+        className="mono"
+        aria-label="Open a trace by its id"
+        placeholder="Trace id…"
+        spellCheck={false}
+        autoComplete="off"
+        value={id}
+        onChange={(event) => setId(event.currentTarget.value)}
+      />
+    </form>
+  );
+}

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { formatDuration, formatTick } from './duration.ts';
+import { parseLogfmt } from './logfmt.ts';
+import { formatAgo } from './time.ts';
+import { formatValue, typeOf } from './value.ts';
+
+const durations: readonly (readonly [number, string])[] = [
+  [0, '0 ns'],
+  [812, '812 ns'],
+  [1_240, '1.24 µs'],
+  [9_999, '10.0 µs'],
+  [1_240_000, '1.24 ms'],
+  [38_120_000_000, '38.1 s'],
+  [125e9, '2 m 05 s'],
+  [3_725e9, '1 h 02 m'],
+  [-5_000_000, '−5.00 ms'],
+];
+for (const [nanos, text] of durations)
+  void test(`${nanos} ns reads ${text}`, () => assert.equal(formatDuration(nanos), text));
+
+void test('ticks carry no more digits than their step', () => {
+  assert.equal(formatTick(200e6, 100e6), '200 ms');
+  assert.equal(formatTick(1.5e9, 500e6), '1.5 s');
+  assert.equal(formatTick(0, 5), '0');
+});
+
+void test('tags as people type them', () => {
+  assert.deepEqual(parseLogfmt('a=b "c d"="e \\"f\\"" there x.y=1'), {
+    tags: { a: 'b', 'c d': 'e "f"', there: null, 'x.y': '1' },
+  });
+  assert.deepEqual(parseLogfmt('url=http://a/?b=c  '), { tags: { url: 'http://a/?b=c' } });
+  assert.deepEqual(parseLogfmt(''), { tags: {} });
+  assert.deepEqual(parseLogfmt('a="open'), { wrongAt: 'a="open' });
+  assert.deepEqual(parseLogfmt('ok=1 =b'), { wrongAt: '=b' });
+});
+
+void test('values of every type read as text', () => {
+  assert.equal(formatValue({ kvlistValue: { values: [{ key: 'k', value: { intValue: '5' } }] } }), '{k: 5}');
+  assert.equal(
+    formatValue({ arrayValue: { values: [{ stringValue: 'a' }, { boolValue: false }] } }),
+    '["a", false]',
+  );
+  assert.equal(formatValue({}), '');
+  assert.equal(typeOf({ intValue: '9' }), 'int');
+  assert.equal(typeOf({ stringValue: '9' }), '');
+});
+
+void test('how long ago', () => {
+  assert.equal(formatAgo(1_000, 6_000), '5 s ago');
+  assert.equal(formatAgo(0, 3 * 60_000), '3 min ago');
+  assert.equal(formatAgo(600_000, 0), 'in the future');
+});

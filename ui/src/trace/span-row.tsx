@@ -1,0 +1,147 @@
+import { type CSSProperties, memo } from 'react';
+import { labelSide, place, type Placed, type Range } from '../layout/range.ts';
+import type { Span } from '../model/trace.ts';
+import { formatDuration } from '../text/duration.ts';
+
+const INDENT = 14;
+/** Beyond this the indentation would push names out of sight; the depth is then written. */
+const MAX_INDENT_DEPTH = 24;
+/** Room a duration needs beside its bar, as a share of the width. */
+const LABEL_FRACTION = 0.09;
+const WAIT_LABEL_FRACTION = 0.2;
+
+export const SpanRow = memo(function SpanRow(props: {
+  readonly span: Span;
+  readonly top: number;
+  readonly height: number;
+  readonly index: number;
+  readonly range: Range;
+  readonly color: string | undefined;
+  /** Where it differs from the row's parent; the coloured mark says it everywhere. */
+  readonly showsService: boolean;
+  readonly isClosed: boolean;
+  readonly isSelected: boolean;
+  readonly isFocused: boolean;
+  readonly onToggle: (span: Span) => void;
+  readonly onSelect: (id: string) => void;
+}) {
+  const { span, isClosed } = props;
+  const classes = [
+    'wf-row',
+    props.isSelected && 'is-selected',
+    props.isFocused && 'is-focused',
+    span.isError && 'is-error',
+    span.marks.isPhase && 'is-phase',
+  ];
+  const style = { top: props.top, height: props.height, '--svc': props.color } as CSSProperties;
+  const depth = Math.min(span.depth, MAX_INDENT_DEPTH);
+  return (
+    <div
+      id={`span-${span.id}`}
+      role="row"
+      aria-level={span.depth + 1}
+      aria-rowindex={props.index + 1}
+      aria-selected={props.isSelected}
+      aria-expanded={span.descendants > 0 ? !isClosed : undefined}
+      className={classes.filter(Boolean).join(' ')}
+      style={style}
+      onClick={() => props.onSelect(span.id)}
+    >
+      <div role="gridcell" className="wf-name">
+        <span className="wf-indent" style={{ width: depth * INDENT }} />
+        {span.descendants > 0 ? (
+          <button
+            type="button"
+            tabIndex={-1}
+            className={isClosed ? 'twist is-closed' : 'twist'}
+            aria-label={isClosed ? `Show the ${span.descendants} spans below` : 'Hide the spans below'}
+            onClick={(event) => {
+              event.stopPropagation();
+              props.onToggle(span);
+            }}
+          >
+            <svg viewBox="0 0 10 10" width="10" height="10" aria-hidden="true">
+              <path d="M2 3.2 5 6.8 8 3.2" fill="none" stroke="currentColor" strokeWidth="1.5" />
+            </svg>
+          </button>
+        ) : (
+          <span className="twist" />
+        )}
+        <i className="wf-service-mark" />
+        {props.showsService && <span className="wf-service">{span.service}</span>}
+        <span className="wf-op" title={span.name}>
+          {span.name}
+        </span>
+        {isClosed && <span className="mono dim wf-hidden">+{span.descendants}</span>}
+        <Chips span={span} />
+      </div>
+      <div role="gridcell" className="wf-time">
+        <Bar span={span} range={props.range} />
+      </div>
+    </div>
+  );
+});
+
+function Chips({ span }: { readonly span: Span }) {
+  const { marks } = span;
+  return (
+    <>
+      {marks.killedBy !== '' && <span className="chip chip-killed">{marks.killedBy}</span>}
+      {span.isError && marks.killedBy === '' && (
+        <span className="chip chip-error" title={span.source.status.message}>
+          !<span className="sr">error</span>
+        </span>
+      )}
+      {marks.attempt > 0 && <span className="chip">attempt {marks.attempt}</span>}
+      {marks.isColdStart && <span className="chip chip-cold">cold</span>}
+      {span.isOrphan && <span className="chip chip-warn">parent missing</span>}
+    </>
+  );
+}
+
+function Bar({ span, range }: { readonly span: Span; readonly range: Range }) {
+  const { marks } = span;
+  const bar = place(span.start, span.duration, range);
+  const wait = marks.queueWait > 0 ? place(span.start - marks.queueWait, marks.queueWait, range) : undefined;
+  return (
+    <>
+      {wait && (
+        <span
+          className="bar-wait"
+          style={{ left: percent(wait.left), width: percent(wait.width) }}
+          title={`${formatDuration(marks.queueWait)} in the queue`}
+        />
+      )}
+      {bar && (
+        <span
+          className={marks.killedBy === '' ? 'bar' : 'bar bar-killed'}
+          style={{ left: percent(bar.left), width: percent(bar.width) }}
+        />
+      )}
+      {bar && <BarLabel span={span} bar={bar} from={wait?.left ?? bar.left} />}
+    </>
+  );
+}
+
+/** `from` is where the row's drawing starts: at its wait, if it has one. */
+function BarLabel(props: { readonly span: Span; readonly bar: Placed; readonly from: number }) {
+  const { span, bar, from } = props;
+  const { queueWait } = span.marks;
+  const room = queueWait > 0 ? WAIT_LABEL_FRACTION : LABEL_FRACTION;
+  const side = labelSide({ left: from, width: bar.left + bar.width - from }, room);
+  const style = {
+    right: { left: percent(bar.left + bar.width) },
+    left: { right: percent(1 - from) },
+    inside: { left: percent(bar.left) },
+  }[side];
+  return (
+    <span className={`bar-label bar-label-${side} mono`} style={style}>
+      {formatDuration(span.duration)}
+      {queueWait > 0 && <span className="bar-note"> · {formatDuration(queueWait)} queued</span>}
+    </span>
+  );
+}
+
+function percent(fraction: number): string {
+  return `${fraction * 100}%`;
+}

@@ -1,0 +1,232 @@
+import { useVirtualizer } from '@tanstack/react-virtual';
+import {
+  type CSSProperties,
+  type KeyboardEvent,
+  type PointerEvent,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
+import { ticks, zoom, type Range } from '../layout/range.ts';
+import { visibleRows } from '../layout/tree.ts';
+import type { Span, Trace } from '../model/trace.ts';
+import { formatTick } from '../text/duration.ts';
+import { SpanRow } from './span-row.tsx';
+
+const ROW_HEIGHT = 26;
+const MOST_TICKS = 6;
+
+/** Spans as rows of a tree beside their bars. Only rows that show are drawn, so 50,000 spans scroll like fifty. */
+export function Waterfall(props: {
+  readonly trace: Trace;
+  readonly colors: ReadonlyMap<string, string>;
+  readonly range: Range;
+  readonly selectedId: string | undefined;
+  readonly onSelect: (id: string | undefined) => void;
+  readonly onZoom: (range: Range | undefined) => void;
+}) {
+  const { trace, range, selectedId } = props;
+  const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(new Set());
+  const [focusId, setFocusId] = useState(selectedId ?? trace.spans[0]?.id);
+  const serviceOf = useMemo(() => new Map(trace.spans.map((span) => [span.id, span.service])), [trace]);
+  const rows = useMemo(() => visibleRows(trace.spans, collapsed), [trace, collapsed]);
+  const scale = useMemo(() => ticks(range, MOST_TICKS), [range]);
+
+  const scroller = useRef<HTMLDivElement>(null);
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW_HEIGHT,
+    overscan: 20,
+  });
+
+  // A link to a span shows it: what is closed above it opens, and it scrolls into view.
+  useEffect(() => {
+    const index = trace.spans.findIndex((span) => span.id === selectedId);
+    if (selectedId === undefined || index < 0) return;
+    setFocusId(selectedId);
+    const row = rows.indexOf(index);
+    if (row >= 0) virtual.scrollToIndex(row, { align: 'auto' });
+    else setCollapsed((closed) => new Set([...closed].filter((id) => !holds(trace, id, index))));
+  }, [selectedId, trace]);
+
+  const toggle = (span: Span) => {
+    const next = new Set(collapsed);
+    if (!next.delete(span.id)) next.add(span.id);
+    setCollapsed(next);
+  };
+  const focusRow = rows.findIndex((index) => trace.spans[index]?.id === focusId);
+  const moveTo = (row: number) => {
+    const clamped = Math.min(rows.length - 1, Math.max(0, row));
+    const span = trace.spans[rows[clamped] ?? 0];
+    if (!span) return;
+    setFocusId(span.id);
+    virtual.scrollToIndex(clamped, { align: 'auto' });
+    if (selectedId !== undefined) props.onSelect(span.id);
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const span = trace.spans[rows[focusRow] ?? -1];
+    if (!span || event.altKey || event.ctrlKey || event.metaKey) return;
+    const isClosed = collapsed.has(span.id);
+    const actions: Readonly<Record<string, () => void>> = {
+      ArrowDown: () => moveTo(focusRow + 1),
+      ArrowUp: () => moveTo(focusRow - 1),
+      PageDown: () => moveTo(focusRow + 20),
+      PageUp: () => moveTo(focusRow - 20),
+      Home: () => moveTo(0),
+      End: () => moveTo(rows.length - 1),
+      ArrowRight: () => (isClosed ? toggle(span) : moveTo(focusRow + 1)),
+      ArrowLeft: () =>
+        span.descendants > 0 && !isClosed
+          ? toggle(span)
+          : moveTo(rows.findIndex((index) => trace.spans[index]?.id === span.parentId)),
+      Enter: () => props.onSelect(span.id),
+      ' ': () => props.onSelect(span.id),
+      Escape: () => (selectedId === undefined ? props.onZoom(undefined) : props.onSelect(undefined)),
+    };
+    const action = actions[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  };
+
+  const style = { '--ticks': scale.values.length } as CSSProperties;
+  return (
+    <div className="waterfall" style={style}>
+      <div className="wf-head">
+        <div className="wf-name">
+          <span>Span</span>
+          <span className="wf-tools">
+            <button
+              type="button"
+              className="linkish"
+              onClick={() => setCollapsed(new Set())}
+              disabled={collapsed.size === 0}
+            >
+              Expand all
+            </button>
+            <button
+              type="button"
+              className="linkish"
+              onClick={() =>
+                setCollapsed(
+                  new Set(trace.spans.filter((s) => s.descendants > 0 && s.depth > 0).map((s) => s.id)),
+                )
+              }
+            >
+              Collapse
+            </button>
+          </span>
+        </div>
+        <TimeAxis range={range} scale={scale} onZoom={props.onZoom} />
+      </div>
+      <div
+        ref={scroller}
+        className="wf-scroll"
+        role="treegrid"
+        aria-label={`Spans of the trace, ${trace.spans.length} in all`}
+        aria-rowcount={rows.length}
+        aria-activedescendant={focusRow >= 0 ? `span-${focusId}` : undefined}
+        tabIndex={0}
+        onKeyDown={onKeyDown}
+      >
+        <div className="wf-rows" style={{ height: virtual.getTotalSize() }} role="rowgroup">
+          <Grid range={range} values={scale.values} />
+          {virtual.getVirtualItems().map((item) => {
+            const span = trace.spans[rows[item.index] ?? 0] as Span;
+            return (
+              <SpanRow
+                key={span.id}
+                span={span}
+                top={item.start}
+                height={ROW_HEIGHT}
+                index={item.index}
+                range={range}
+                color={props.colors.get(span.service)}
+                showsService={span.service !== span.name && serviceOf.get(span.parentId) !== span.service}
+                isClosed={collapsed.has(span.id)}
+                isSelected={span.id === selectedId}
+                isFocused={span.id === focusId}
+                onToggle={toggle}
+                onSelect={props.onSelect}
+              />
+            );
+          })}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+/** Whether the row at `index` is below the span with this id. */
+function holds(trace: Trace, id: string, index: number): boolean {
+  const at = trace.spans.findIndex((span) => span.id === id);
+  const span = trace.spans[at];
+  return span !== undefined && index > at && index <= at + span.descendants;
+}
+
+function Grid({ range, values }: { readonly range: Range; readonly values: readonly number[] }) {
+  return (
+    <div className="wf-grid" aria-hidden="true">
+      {values.map((value) => (
+        <i key={value} style={{ left: `${((value - range.from) / (range.to - range.from)) * 100}%` }} />
+      ))}
+    </div>
+  );
+}
+
+function TimeAxis(props: {
+  readonly range: Range;
+  readonly scale: { readonly values: readonly number[]; readonly step: number };
+  readonly onZoom: (range: Range | undefined) => void;
+}) {
+  const { range, scale } = props;
+  const [drag, setDrag] = useState<{ readonly from: number; readonly to: number }>();
+  const fractionOf = (event: PointerEvent<HTMLElement>) => {
+    const box = event.currentTarget.getBoundingClientRect();
+    return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  };
+  return (
+    <div
+      className="wf-axis"
+      title="Drag to zoom, double-click to see all"
+      onDoubleClick={() => props.onZoom(undefined)}
+      onPointerDown={(event) => {
+        event.currentTarget.setPointerCapture(event.pointerId);
+        const at = fractionOf(event);
+        setDrag({ from: at, to: at });
+      }}
+      onPointerMove={(event) => {
+        if (drag) setDrag({ ...drag, to: fractionOf(event) });
+      }}
+      onPointerUp={() => {
+        const next = drag && zoom(range, drag.from, drag.to);
+        if (next) props.onZoom(next);
+        setDrag(undefined);
+      }}
+    >
+      {scale.values.map((value) => {
+        const left = (value - range.from) / (range.to - range.from);
+        return (
+          <span
+            key={value}
+            className={left > 0.93 ? 'tick tick-end' : 'tick'}
+            style={{ left: `${left * 100}%` }}
+          >
+            {formatTick(value, scale.step)}
+          </span>
+        );
+      })}
+      {drag && (
+        <i
+          className="wf-drag"
+          style={{
+            left: `${Math.min(drag.from, drag.to) * 100}%`,
+            width: `${Math.abs(drag.to - drag.from) * 100}%`,
+          }}
+        />
+      )}
+    </div>
+  );
+}
