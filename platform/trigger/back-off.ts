@@ -1,8 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Milliseconds that the trigger waits before the next attempt. int */
-export const SPOOR_RETRY_DELAY = 'spoor.retry.delay';
-
 /**
  * Milliseconds to wait after the `failures`-th failure (1, 2, …): doubling from `firstMs` up to `maxMs`, the upper half of it
  * by chance, so that what failed together does not come back together.

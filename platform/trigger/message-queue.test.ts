@@ -407,19 +407,30 @@ void test('a trigger that is deleted stops, one that is changed goes on with its
   assert.equal(topic?.groups.find(({ group }) => group === 'g')?.partitions[0]?.lag, 1n);
 });
 
-void test('a trigger with a bad setting is a fault that names it; the others run', async () => {
-  await using platform = await startTestPlatform(() => ({ body: 'ok' }));
-  const bad = mqTrigger({ metadata: { batchSize: '0' } });
-  platform.catalog.put({ ...bad, metadata: { ...bad.metadata, name: 'bad' } });
-  platform.catalog.put(mqTrigger());
-  await platform.triggers.settled();
-  assert.match(
-    String(platform.triggers.faults.get('default/bad')),
-    /cannot use batchSize \[0\] of trigger \[bad\]/,
-  );
-  await platform.queue.produce('greetings', [record('x')]);
-  await platform.records('cards', 1);
-});
+const BAD_TRIGGERS: readonly (readonly [Parameters<typeof mqTrigger>[0], RegExp])[] = [
+  [{ metadata: { batchSize: '0' } }, /cannot use batchSize \[0\] of trigger \[bad\]/],
+  [
+    { metadata: { traceContext: 'both' } },
+    /cannot use traceContext \[both\] of trigger \[bad\]: it is one of parent, links/,
+  ],
+  [{ topic: 'a b' }, /cannot use topic name \[a b\]/],
+  [
+    { respTopic: 'greetings' },
+    /cannot use respTopic \[greetings\] of trigger \[bad\]: it is the topic that the trigger consumes/,
+  ],
+  [{ contentType: 'a\nb' }, /cannot use contentType/],
+];
+for (const [spec, message] of BAD_TRIGGERS)
+  void test(`a trigger with ${JSON.stringify(spec)} is a fault that names it; the others run`, async () => {
+    await using platform = await startTestPlatform(() => ({ body: 'ok' }));
+    const bad = mqTrigger(spec);
+    platform.catalog.put({ ...bad, metadata: { ...bad.metadata, name: 'bad' } });
+    platform.catalog.put(mqTrigger());
+    await platform.triggers.settled();
+    assert.match(String(platform.triggers.faults.get('default/bad')), message);
+    await platform.queue.produce('greetings', [record('x')]);
+    await platform.records('cards', 1);
+  });
 
 void test('of a batch only what failed is tried again, and each record has its own span and outcome', async () => {
   const tries = new Map<string, number>();

@@ -47,7 +47,7 @@ export async function deliver(
   done: (count: number) => void,
 ): Promise<void> {
   const { batchSize, parallelism } = delivery.settings;
-  if (batchSize > 1) return processBatch(delivery, records, stopping, cutting);
+  if (batchSize > 1) return processBatch(delivery, records, stopping, cutting, done);
   if (parallelism > 1) return deliverByKey(delivery, records, stopping, cutting, done);
   for (const [i, record] of records.entries()) {
     await processRecord(delivery, record, stopping, cutting);

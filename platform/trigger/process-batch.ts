@@ -1,7 +1,8 @@
 import * as names from '../../function/span/attributes.ts';
 import type { QueueRecord } from '../queue/queue.ts';
 import { attempt, type AttemptFailure, type AttemptResult } from './attempt.ts';
-import { SPOOR_RETRY_DELAY, wait } from './back-off.ts';
+import { SPOOR_INVOKE_SPAN_ID, SPOOR_INVOKE_TRACE_ID, SPOOR_RETRY_DELAY } from './attributes.ts';
+import { wait } from './back-off.ts';
 import { cloudEventsBatch, jsonBatch, parseResults } from './batch-body.ts';
 import { startBatchSpan, startRecordSpan, type ConsumerSpan } from './consumer-span.ts';
 import {
@@ -34,18 +35,26 @@ export async function processBatch(
   records: readonly QueueRecord[],
   stopping: AbortSignal,
   cutting: AbortSignal,
+  done: (count: number) => void,
 ): Promise<void> {
   stopping.throwIfAborted();
   const batch = startBatchSpan(delivery, records);
-  let open: Open[] = records.map((record) => ({
+  const all: readonly Open[] = records.map((record) => ({
     record,
     consumer: startRecordSpan(delivery, record, batch),
     tries: new Tries(),
   }));
+  const closed = new Set<Open>();
+  let prefix = 0;
+  const close = (each: Open) => {
+    closed.add(each);
+    while (prefix < all.length && closed.has(all[prefix] as Open)) prefix += 1;
+    done(prefix);
+  };
   try {
-    for (let round = 1; open.length > 0; round += 1) {
-      const again = await runRound(delivery, batch, open, round, cutting, (left) => (open = left));
-      open = again;
+    let again = all;
+    for (let round = 1; ; round += 1) {
+      again = await runRound(delivery, batch, again, round, cutting, close);
       if (again.length === 0) break;
       const delayMs = Math.max(...again.map(({ tries }) => tries.backOffMs(delivery.settings)));
       batch.span.addEvent('retry back-off', {
@@ -57,7 +66,7 @@ export async function processBatch(
     }
     endSucceeded(batch.span);
   } catch (error) {
-    for (const { consumer } of open) if (consumer.span.isRecording()) endStopped(consumer.span);
+    for (const each of all) if (!closed.has(each)) endStopped(each.consumer.span);
     endFailed(batch.span, 'retry', {
       reason: 'shutdown',
       message: 'the trigger stopped before the batch had an outcome',
@@ -73,7 +82,7 @@ async function runRound(
   open: readonly Open[],
   round: number,
   cutting: AbortSignal,
-  left: (open: Open[]) => void,
+  close: (each: Open) => void,
 ): Promise<Open[]> {
   const { trigger, settings } = delivery;
   const functionName = pickFunction(trigger.spec.functionref);
@@ -101,7 +110,6 @@ async function runRound(
   });
   cutting.throwIfAborted();
   const told = tell(result, open.length);
-  const remaining = new Set(open);
   const again: Open[] = [];
   for (const [i, each] of open.entries()) {
     each.tries.attempts += 1;
@@ -111,8 +119,8 @@ async function runRound(
       [names.SPOOR_ATTEMPT]: each.tries.attempts,
       [names.SPOOR_OUTCOME]: outcome,
       ...(failed ? { [names.SPOOR_REASON]: failed.reason } : {}),
-      'spoor.invoke.span_id': result.span.spanContext().spanId,
-      'spoor.invoke.trace_id': result.span.spanContext().traceId,
+      [SPOOR_INVOKE_SPAN_ID]: result.span.spanContext().spanId,
+      [SPOOR_INVOKE_TRACE_ID]: result.span.spanContext().traceId,
     });
     if (outcome === 'retry' && failed) {
       each.tries.count(failed);
@@ -125,8 +133,7 @@ async function runRound(
       const { attempts } = each.tries;
       await giveUp(delivery, each.record, each.consumer, failure, { attempts, functionName }, cutting);
     } else endSucceeded(each.consumer.span);
-    remaining.delete(each);
-    left([...remaining]);
+    close(each);
   }
   return again;
 }

@@ -1,4 +1,5 @@
 import { Failure } from '../../server/failure.ts';
+import { checkTopicName } from '../queue/topic-name.ts';
 import { keyOf, type MessageQueueTrigger } from '../spec/resources.ts';
 
 /** A MessageQueueTrigger's `metadata`, parsed. Keys of KEDA's that mean nothing here are passed over, as Fission does. */
@@ -24,6 +25,8 @@ export interface MessageQueueSettings {
 export function parseSettings(trigger: MessageQueueTrigger): MessageQueueSettings {
   const { metadata } = trigger.spec;
   const of = trigger.metadata.name;
+  checkTopics(trigger);
+  checkContentType(trigger);
   return {
     group: metadata['consumerGroup'] || keyOf(trigger.metadata),
     offsetReset: word(of, metadata, 'offsetResetPolicy', ['latest', 'earliest']),
@@ -35,6 +38,32 @@ export function parseSettings(trigger: MessageQueueTrigger): MessageQueueSetting
     retryBackoffMaxMs: integer(of, metadata, 'retryBackoffMaxMs', 0, 3_600_000, 30_000),
     timeoutMs: integer(of, metadata, 'timeoutMs', 1, 86_400_000, 900_000),
   };
+}
+
+/** An outcome that goes back into the topic it came from would come round for ever. */
+function checkTopics(trigger: MessageQueueTrigger): void {
+  const { topic, respTopic, errorTopic } = trigger.spec;
+  checkTopicName(topic);
+  for (const [field, name] of Object.entries({ respTopic, errorTopic })) {
+    if (name === '') continue;
+    checkTopicName(name);
+    if (name === topic)
+      throw new Failure(
+        'trigger',
+        'bad_request',
+        `cannot use ${field} [${name}] of trigger [${trigger.metadata.name}]: it is the topic that the trigger consumes`,
+      );
+  }
+}
+
+function checkContentType(trigger: MessageQueueTrigger): void {
+  const { contentType } = trigger.spec;
+  if (/^[\x20-\x7e]*$/.test(contentType)) return;
+  throw new Failure(
+    'trigger',
+    'bad_request',
+    `cannot use contentType [${contentType}] of trigger [${trigger.metadata.name}]: it is not visible ASCII`,
+  );
 }
 
 type Metadata = Readonly<Record<string, string>>;

@@ -4,6 +4,7 @@ import type { Tracing } from '../../function/span/tracing.ts';
 import type { Logger } from '../../server/log.ts';
 import type { TimeTrigger } from '../spec/resources.ts';
 import { attempt } from './attempt.ts';
+import { SPOOR_TIMER_SCHEDULED } from './attributes.ts';
 import { parseCron, type Schedule } from './cron.ts';
 import type { Firings } from './firings.ts';
 import { pickFunction, type FunctionInvoker } from './invoker.ts';
@@ -102,7 +103,7 @@ class Timer implements AsyncDisposable {
           [names.FAAS_TRIGGER]: 'timer',
           [names.FAAS_CRON]: spec.cron,
           [names.SPOOR_TRIGGER_NAME]: metadata.name,
-          'spoor.timer.scheduled': new Date(scheduled).toISOString(),
+          [SPOOR_TIMER_SCHEDULED]: new Date(scheduled).toISOString(),
         },
       },
       ROOT_CONTEXT,

@@ -40,10 +40,15 @@ export interface TestAnswer {
 /** A real log and a real HTTP server that stands for router and function. */
 export async function startTestPlatform(
   fn: (request: TestRequest) => TestAnswer | Promise<TestAnswer>,
-  options: { readonly wrap?: (queue: Queue) => Queue; readonly partitions?: number } = {},
+  options: {
+    readonly wrap?: (queue: Queue) => Queue;
+    readonly partitions?: number;
+    /** Of an earlier platform that is no more. */
+    readonly folder?: string;
+  } = {},
 ) {
   await using starting = new AsyncDisposableStack();
-  const folder = await mkdtemp(join(tmpdir(), 'spoor-trigger-'));
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'spoor-trigger-')));
   starting.defer(() => rm(folder, { recursive: true, force: true }));
   const log = starting.use(
     await openEmbeddedLog({ path: join(folder, 'topics.db'), partitions: options.partitions ?? 1 }),
@@ -66,7 +71,7 @@ export async function startTestPlatform(
   const { tracing, spans } = recordedTracing();
   const catalog = new TestCatalog();
   const start = () =>
-    startTriggers({ catalog, queue, invoker: invokerOf(url), tracing, dataDir: folder, log: silentLog() });
+    startTriggers({ catalog, queue, invoker: httpInvoker(url), tracing, dataDir: folder, log: silentLog() });
   let triggers = starting.use(await start());
   const stack = starting.move();
   return {
@@ -120,7 +125,7 @@ async function firstRecords(queue: Queue, topic: string, count: number): Promise
   return found;
 }
 
-function invokerOf(url: string): FunctionInvoker {
+export function httpInvoker(url: string): FunctionInvoker {
   return {
     async invoke(fn, { method, headers, body, subpath = '', signal, timeoutMs }) {
       const name = typeof fn === 'string' ? fn : keyOf(fn);
