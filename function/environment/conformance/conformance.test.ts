@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { environmentProgram } from '../node/bundle.ts';
 import { CASES } from './cases.ts';
-import type { EnvironmentCommand } from './environment-process.ts';
+import { type EnvironmentCommand, EnvironmentProcess } from './environment-process.ts';
 import { runCase } from './run-case.ts';
 
 const sources: EnvironmentCommand = {
@@ -18,9 +18,19 @@ void describe('the Node environment', () => {
     });
   }
 
-  void test('bundled, it is the same', async () => {
+  void test('bundled, it is the same, down to the shared memory', async () => {
     const bundle: EnvironmentCommand = { program: process.execPath, args: [await environmentProgram()] };
     for (const each of CASES) assert.deepEqual(await runCase(each, 'node', bundle), [], each.name);
+    const transports = [];
+    for (const command of [sources, bundle]) {
+      await using environment = await EnvironmentProcess.start(command);
+      await environment.specialize(
+        environment.write({ 'a.cjs': 'module.exports = () => ({ status: 200 })' }),
+      );
+      await environment.ask();
+      transports.push(environment.journal().header.transport);
+    }
+    assert.equal(transports[1], transports[0]);
   });
 });
 

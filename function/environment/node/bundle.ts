@@ -13,7 +13,7 @@ const sources = [import.meta.dirname, join(root, 'function/span')];
  */
 export async function environmentProgram(): Promise<string> {
   const directory = join(root, 'node_modules/.cache/spoor');
-  const program = join(directory, `environment-node-${digestOfSources()}.mjs`);
+  const program = join(directory, `environment-node-${digestOfSources()}.cjs`);
   if (statSync(program, { throwIfNoEntry: false })) return program;
   const unfinished = `${program}.${process.pid}.${Date.now()}`;
   try {
@@ -23,15 +23,16 @@ export async function environmentProgram(): Promise<string> {
       entryPoints: [entry],
       outfile: unfinished,
       bundle: true,
-      format: 'esm',
+      // CommonJS starts 5 ms sooner than ESM does.
+      format: 'cjs',
+      // For createRequire, which takes a path as well.
+      define: { 'import.meta.url': '__filename' },
       platform: 'node',
       target: 'node24',
       // Native code, and what is loaded only when it is asked for.
       external: ['koffi', 'ws'],
       minifySyntax: true,
       minifyWhitespace: true,
-      // Stacks in a trace should be readable.
-      keepNames: false,
       legalComments: 'none',
       logLevel: 'silent',
     });

@@ -99,6 +99,12 @@ const CALLS: readonly {
     text: 'ab',
   },
   {
+    name: 'the response itself, and then it throws',
+    source: `module.exports = async ({ response }) => { response.send('x'.repeat(1e6)); throw new Error('late'); }`,
+    status: 200,
+    text: 'x'.repeat(1e6),
+  },
+  {
     name: 'redirect',
     source: `module.exports = async ({ response }) => { response.redirect('/there'); }`,
     status: 302,
@@ -275,6 +281,19 @@ for (const { name, source, ask, status, text, type, check } of CALLS) {
     check?.(answer);
   });
 }
+
+void test('a stream that fails half way breaks the connection, so that it does not look whole', async () => {
+  await using environment = await startWith(
+    `const { Readable } = require('stream');
+     module.exports = () => ({ status: 200, body: Readable.from((async function* () { yield 'half'; await new Promise(setImmediate); throw new Error('no more'); })()) })`,
+  );
+  await assert.rejects(environment.ask(), /aborted|ECONNRESET/);
+  environment.child.kill('SIGTERM');
+  await environment.ended;
+  const [span] = environment.journal().spans;
+  assert.equal(span?.events[0]?.attributes['exception.message'], 'no more');
+  assert.equal(span.attributes['http.response.status_code'], 200n);
+});
 
 void test('without a journal the function runs all the same, and the context still passes', async () => {
   await using environment = await startWith(

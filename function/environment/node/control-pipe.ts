@@ -7,13 +7,7 @@ export class ControlPipe {
 
   /** `onClosed` is called when the other end is gone. Throws BadSetting when `fd` is not open. */
   constructor(fd: number, onClosed: () => void) {
-    try {
-      fstatSync(fd);
-    } catch (error) {
-      throw new BadSetting(`cannot use SPOOR_CONTROL_FD [${fd}]: no such descriptor is open`, {
-        cause: error,
-      });
-    }
+    if (!isPipe(fd)) throw new BadSetting(`cannot use SPOOR_CONTROL_FD [${fd}]: no pipe is open there`);
     this.#fd = fd;
     const net = process.getBuiltinModule('node:net');
     const socket = new net.Socket({ fd, readable: true, writable: true });
@@ -28,5 +22,14 @@ export class ControlPipe {
     } catch {
       // Nobody there, or not reading: the journal and the exit code say it too.
     }
+  }
+}
+
+function isPipe(fd: number): boolean {
+  try {
+    const stat = fstatSync(fd);
+    return stat.isSocket() || stat.isFIFO();
+  } catch {
+    return false;
   }
 }

@@ -93,7 +93,7 @@ export class Invocation {
     if (this.#over) return;
     this.#over = true;
     const response = this.#response;
-    if (response.writableFinished || this.#failed) {
+    if (response.headersSent && (response.writableFinished || this.#failed)) {
       const status = response.statusCode;
       const attributes: Attributes = { [HTTP_RESPONSE_STATUS_CODE]: status };
       if (status >= 500 && !this.#failed) {
@@ -102,6 +102,7 @@ export class Invocation {
       }
       this.span.setAttributes(attributes);
     } else {
+      // Nobody heard an answer.
       this.span.setAttribute(SPOOR_REASON, 'client_disconnect');
       this.span.addEvent('client disconnected');
     }
@@ -115,7 +116,9 @@ export class Invocation {
  * stays in the trace, which the answer names.
  */
 function answerFailure(response: FunctionResponse, error: unknown, invocation: Invocation): void {
-  if (response.headersSent || response.destroyed) {
+  // It answered by itself, and failed afterwards.
+  if (response.writableEnded || response.destroyed) return;
+  if (response.headersSent) {
     // Half an answer must not look like a whole one.
     response.destroy();
     return;
