@@ -42,7 +42,8 @@ export async function applySet(registry: Registry, request: ApplyRequest): Promi
   if (!Array.isArray(request.resources))
     throw new Failure('spec', 'bad_request', 'cannot apply: resources must be a list');
   const wanted = request.resources.map((manifest) => marked(fromManifest(manifest), { uid, name }));
-  for (const resource of wanted) await checkArchives(registry, resource);
+  // A dry run uploads nothing, so it may speak of archives that are not kept yet.
+  if (request.dryRun !== true) for (const resource of wanted) await checkArchives(registry, resource);
   const result = { created: [], updated: [], deleted: [], unchanged: [] } as Record<
     keyof ApplyResult,
     ResourceName[]

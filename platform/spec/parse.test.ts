@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { toManifest, fromManifest } from './manifest.ts';
 import { parseSpec } from './parse.ts';
 import { formatProblem } from './problem.ts';
-import type { FunctionResource, HTTPTrigger, MessageQueueTrigger, Resource } from './resources.ts';
+import type { FunctionResource, HTTPTrigger, Resource } from './resources.ts';
 import { runtimeOf } from './runtime.ts';
 import { validateSpec } from './validate.ts';
 
@@ -26,7 +26,7 @@ spec:
     ExecutionStrategy: { ExecutorType: newdeploy, MinScale: 1 }
 `;
 
-test('a function takes Fission defaults, whatever the case of its keys, nulls and fields nobody knows', () => {
+void test('a function takes Fission defaults, whatever the case of its keys, nulls and fields nobody knows', () => {
   const fn = one<FunctionResource>(FUNCTION);
   assert.equal(fn.metadata.namespace, 'default');
   assert.equal(fn.spec.concurrency, 7);
@@ -42,7 +42,7 @@ test('a function takes Fission defaults, whatever the case of its keys, nulls an
   assert.deepEqual(fn.spec.secrets, []);
 });
 
-test('an environment of version 1 or 2 has a pool of three; version 3 says its own, also none', () => {
+void test('an environment of version 1 or 2 has a pool of three; version 3 says its own, also none', () => {
   const env = (version: number) =>
     one(
       `{kind: Environment, metadata: {name: e}, spec: {version: ${version}, poolsize: 0, runtime: {image: node}}}`,
@@ -51,7 +51,7 @@ test('an environment of version 1 or 2 has a pool of three; version 3 says its o
   assert.equal((env(3) as Extract<Resource, { kind: 'Environment' }>).spec.poolsize, 0);
 });
 
-test('the older single method and the list of methods both count', () => {
+void test('the older single method and the list of methods both count', () => {
   const methods = (spec: string) =>
     one<HTTPTrigger>(
       `{kind: HTTPTrigger, metadata: {name: t}, spec: {relativeurl: /a, functionref: {name: f}, ${spec}}}`,
@@ -61,7 +61,7 @@ test('the older single method and the list of methods both count', () => {
   assert.deepEqual(methods('methods: null'), ['GET']);
 });
 
-test('every kind survives the way to a manifest and back', () => {
+void test('every kind survives the way to a manifest and back', () => {
   const text = `
 kind: Environment
 metadata: { name: e, labels: { team: a } }
@@ -130,19 +130,19 @@ const FAULTS: readonly (readonly [name: string, yaml: string, says: RegExp])[] =
 ];
 
 for (const [name, yaml, says] of FAULTS)
-  test(`${name} is told with file, line and field`, () => {
+  void test(`${name} is told with file, line and field`, () => {
     const { problems } = parseSpec(yaml, 'f.yaml');
     assert.equal(problems.length, 1);
     assert.match(formatProblem(problems[0] as (typeof problems)[number]), says);
   });
 
-test('one bad document does not hide the others', () => {
+void test('one bad document does not hide the others', () => {
   const { resources, problems } = parseSpec(`kind: Environment\n---\n${FUNCTION}`, 'f.yaml');
   assert.equal(problems.length, 1);
   assert.equal(resources.length, 1);
 });
 
-test('a bomb of aliases and a mountain of brackets are refused, not unfolded', () => {
+void test('a bomb of aliases and a mountain of brackets are refused, not unfolded', () => {
   const bomb = [
     'a: &a [x, x, x, x, x, x, x, x, x, x]',
     ...'bcdefghi'
@@ -154,7 +154,7 @@ test('a bomb of aliases and a mountain of brackets are refused, not unfolded', (
   assert.equal(parseSpec('['.repeat(100_000), 'deep.yaml').problems.length, 1);
 });
 
-test('kinds of a cluster are accepted and reported', () => {
+void test('kinds of a cluster are accepted and reported', () => {
   const { problems, warnings } = parseSpec('kind: KubernetesWatchTrigger\n---\nkind: Cake\n', 'w.yaml');
   assert.deepEqual(problems, []);
   assert.deepEqual(warnings, [
@@ -163,7 +163,7 @@ test('kinds of a cluster are accepted and reported', () => {
   ]);
 });
 
-test('validation names what is declared twice, what refers to nothing and what nobody uses', () => {
+void test('validation names what is declared twice, what refers to nothing and what nobody uses', () => {
   const spec = parseSpec(
     `${FUNCTION}---\n${FUNCTION}---\n{kind: Package, metadata: {name: idle}, spec: {environment: {name: nodejs}, deployment: {url: "archive://none"}}}`,
     's.yaml',
@@ -188,7 +188,7 @@ test('validation names what is declared twice, what refers to nothing and what n
   );
 });
 
-test('an image name selects our environment of its language', () => {
+void test('an image name selects our environment of its language', () => {
   const runtime = (image: string) =>
     runtimeOf(one(`{kind: Environment, metadata: {name: e}, spec: {runtime: {image: "${image}"}}}`));
   for (const image of [
@@ -209,6 +209,7 @@ test('an image name selects our environment of its language', () => {
   assert.throws(() => runtime('fission/go-env'), { reason: 'not_supported', message: /\[fission\/go-env\]/ });
 });
 
+/** The only resource of a text, as what the test says it is. */
 function one<R extends Resource>(yaml: string): R {
   const { resources, problems } = parseSpec(yaml, 'one.yaml');
   assert.deepEqual(problems.map(formatProblem), []);

@@ -19,7 +19,7 @@ import { zip } from './zip.ts';
 const scratch = () => mkdtempDisposable(join(tmpdir(), 'spoor-registry-'));
 const DEFAULT = 'default';
 
-test('uid stays, generation counts changes of the spec, resourceVersion any change', async () => {
+void test('uid stays, generation counts changes of the spec, resourceVersion any change', async () => {
   await using dir = await scratch();
   await using registry = await openRegistry({ dataDir: dir.path });
   const first = await registry.put(environment(3));
@@ -36,7 +36,7 @@ test('uid stays, generation counts changes of the spec, resourceVersion any chan
   assert.ok(Number(labelled.metadata.resourceVersion) > Number(second.metadata.resourceVersion));
 });
 
-test('listeners hear of each change once it is kept, and of nothing else', async () => {
+void test('listeners hear of each change once it is kept, and of nothing else', async () => {
   await using dir = await scratch();
   await using registry = await openRegistry({ dataDir: dir.path });
   const heard: Change[] = [];
@@ -57,7 +57,7 @@ test('listeners hear of each change once it is kept, and of nothing else', async
   );
 });
 
-test('what was kept is there after kill -9', async () => {
+void test('what was kept is there after kill -9', async () => {
   await using dir = await scratch();
   const writer = spawn(
     process.execPath,
@@ -90,7 +90,7 @@ test('what was kept is there after kill -9', async () => {
   assert.equal(next.metadata.resourceVersion, '51');
 });
 
-test('a second platform on the same data is told so', async () => {
+void test('a second platform on the same data is told so', async () => {
   await using dir = await scratch();
   await using _first = await openRegistry({ dataDir: dir.path });
   await assert.rejects(openRegistry({ dataDir: dir.path }), {
@@ -99,7 +99,7 @@ test('a second platform on the same data is told so', async () => {
   });
 });
 
-test('a file is served as a file, a zip as a folder, and with keeparchive as the zip', async () => {
+void test('a file is served as a file, a zip as a folder, and with keeparchive as the zip', async () => {
   await using dir = await scratch();
   await using registry = await openRegistry({ dataDir: dir.path });
   await registry.put(environment(3));
@@ -126,7 +126,7 @@ test('a file is served as a file, a zip as a folder, and with keeparchive as the
   assert.deepEqual(await readFile(kept), archive);
 });
 
-test('the same content is unpacked once, however many ask', async () => {
+void test('the same content is unpacked once, however many ask', async () => {
   await using dir = await scratch();
   await using registry = await openRegistry({ dataDir: dir.path });
   await registry.put(environment(3));
@@ -136,7 +136,7 @@ test('the same content is unpacked once, however many ask', async () => {
   assert.equal(answers.filter(({ wasCached }) => !wasCached).length, 1);
 });
 
-test('an archive by URL is taken only when its sum is right', async () => {
+void test('an archive by URL is taken only when its sum is right', async () => {
   await using dir = await scratch();
   await using registry = await openRegistry({ dataDir: dir.path });
   const content = Buffer.from('exports.a = 1');
@@ -156,7 +156,7 @@ test('an archive by URL is taken only when its sum is right', async () => {
   }
 });
 
-test('a package without a built archive, and one that is not there, say so', async () => {
+void test('a package without a built archive, and one that is not there, say so', async () => {
   await using dir = await scratch();
   await using registry = await openRegistry({ dataDir: dir.path });
   await registry.put(
@@ -201,7 +201,7 @@ const HOSTILE: readonly (readonly [name: string, archive: () => Buffer, says: Re
 ];
 
 for (const [name, archive, says] of HOSTILE)
-  test(`a zip with ${name} is refused and leaves nothing behind`, async () => {
+  void test(`a zip with ${name} is refused and leaves nothing behind`, async () => {
     await using dir = await scratch();
     await using registry = await openRegistry({ dataDir: dir.path });
     const { sha256, sizeBytes } = await registry.keepArchive(archive());
@@ -214,7 +214,7 @@ for (const [name, archive, says] of HOSTILE)
     assert.deepEqual(await readdir(join(dir.path, 'packages')), ['package.json']);
   });
 
-test('more entries than the limit are refused before one is unpacked', async () => {
+void test('more entries than the limit are refused before one is unpacked', async () => {
   await using dir = await scratch();
   const archive = made({ a: Buffer.from('1'), b: Buffer.from('2') });
   await assert.rejects(unzip(archive, dir.path, { ...UNZIP_LIMITS, maxEntries: 1 }), {
