@@ -9,7 +9,7 @@ import { OtlpSink } from './test/otlp-sink.ts';
 import { Rig } from './test/rig.ts';
 
 for (const transport of ['map', 'write'] as const) {
-  test(`what a journal says arrives as OTLP, every type kept (${transport})`, async () => {
+  void test(`what a journal says arrives as OTLP, every type kept (${transport})`, async () => {
     await using rig = new Rig();
     await using sink = await OtlpSink.start();
     await using agent = await start({
@@ -110,7 +110,7 @@ const DEATHS = [
 
 for (const [number, { mode, end, attributes, message }] of DEATHS.entries()) {
   const seen = end === undefined ? 'nobody saw it' : `end file says ${end.reason}`;
-  test(`open spans of a process that ended by ${mode} are closed: ${message} (${seen})`, async () => {
+  void test(`open spans of a process that ended by ${mode} are closed: ${message} (${seen})`, async () => {
     await using rig = new Rig();
     await using sink = await OtlpSink.start();
     await using agent = await start({
@@ -165,7 +165,7 @@ for (const [number, { mode, end, attributes, message }] of DEATHS.entries()) {
   });
 }
 
-test('a span outlives its segment, and the segments are used again', async () => {
+void test('a span outlives its segment, and the segments are used again', async () => {
   await using rig = new Rig();
   await using sink = await OtlpSink.start();
   await using agent = await start({
@@ -202,7 +202,7 @@ test('a span outlives its segment, and the segments are used again', async () =>
   assert.deepEqual(sink.spans.find((span) => span.name === 'long')?.attributes, { first: 1n, last: 2n });
 });
 
-test('what a full journal dropped is counted exactly: in the trace, in a log record, in the metrics', async () => {
+void test('what a full journal dropped is counted exactly: in the trace, in a log record, in the metrics', async () => {
   await using rig = new Rig();
   await using sink = await OtlpSink.start();
   using tracing = startTracing({
@@ -232,14 +232,14 @@ test('what a full journal dropped is counted exactly: in the trace, in a log rec
     said.reduce((sum, count) => sum + count, 0n),
     BigInt(lost),
   );
-  assert.match(String(sink.logs[0]?.body), /the journal was full/);
+  assert.match(sink.logs[0]?.body as string, /the journal was full/);
   const metrics = await (await fetch(`${agent.url}/metrics`)).text();
   assert.ok(metrics.includes(`spoor_agent_journal_dropped_total{signal="spans"} ${lost}\n`), metrics);
   const status = (await (await fetch(`${agent.url}/status`)).json()) as { journalDropped: unknown };
   assert.deepEqual(status.journalDropped, { spans: lost, logs: 0 });
 });
 
-test('a second agent on the same spool is refused, and a wrong collector URL', async () => {
+void test('a second agent on the same spool is refused, and a wrong collector URL', async () => {
   await using rig = new Rig();
   const options = {
     journalDirs: [rig.journalDir],

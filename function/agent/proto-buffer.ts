@@ -164,5 +164,5 @@ export function varintSize(value: number): number {
 export function varint64Size(low: number, high: number): number {
   low >>>= 0;
   high >>>= 0;
-  return high === 0 ? varintSize(low) : high >>> 31 === 1 ? 10 : varintSize(high * 0x100000000 + low);
+  return high === 0 ? varintSize(low) : Math.ceil((64 - Math.clz32(high)) / 7);
 }

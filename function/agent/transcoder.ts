@@ -284,10 +284,6 @@ export class Transcoder {
     const startCount = u32[(start >>> 2) + 15] as number;
     const endCount = u32[(at >>> 2) + 1] as number;
     const { more } = span;
-    if (more === undefined && (startCount === 0 || endCount === 0)) {
-      this.#put(out, chunk, start + 64, startEnd, startCount, false);
-      return this.#put(out, chunk, at + 32, end, endCount, false);
-    }
     // Set more than once: the last one counts. Ids stand for keys, because all of it lies in one segment.
     this.#mark(chunk, start + 64, startEnd, startCount);
     if (more !== undefined) {
@@ -299,19 +295,19 @@ export class Transcoder {
       }
     }
     this.#mark(chunk, at + 32, end, endCount);
-    this.#put(out, chunk, start + 64, startEnd, startCount, true);
+    this.#put(out, chunk, start + 64, startEnd, startCount);
     if (more !== undefined) {
       for (const record of more) {
         const word = u32[record >>> 2] as number;
         const recordEnd = record + (word >>> 8);
         const type = word & 0xff;
         if (type === RECORD.attributes) {
-          this.#put(out, chunk, record + 16, recordEnd, u32[(record >>> 2) + 1] as number, true);
+          this.#put(out, chunk, record + 16, recordEnd, u32[(record >>> 2) + 1] as number);
         } else if (type === RECORD.event) this.#writeEvent(out, chunk, record, recordEnd);
         else this.#writeLink(out, chunk, record, recordEnd);
       }
     }
-    return this.#put(out, chunk, at + 32, end, endCount, true);
+    return this.#put(out, chunk, at + 32, end, endCount);
   }
 
   #endKept(out: ProtoBuffer, span: OpenSpan, kept: KeptSpan, chunk: Chunk, at: number, end: number): number {
@@ -388,15 +384,8 @@ export class Transcoder {
     }
   }
 
-  /** Attributes as `attributes = 9`. Returns the offset of the one with key id 0, 0 when there is none. */
-  #put(
-    out: ProtoBuffer,
-    chunk: Chunk,
-    from: number,
-    end: number,
-    count: number,
-    onlyWinners: boolean,
-  ): number {
+  /** Marked attributes as `attributes = 9`. Returns the offset of the one with key id 0, 0 when there is none. */
+  #put(out: ProtoBuffer, chunk: Chunk, from: number, end: number, count: number): number {
     let special = 0;
     const begin = out.position;
     for (let at = from; count > 0; count--) {
@@ -407,7 +396,7 @@ export class Transcoder {
       }
       const key = chunk.u32[at >>> 2] as number;
       if (key === 0) special = at;
-      else if (!onlyWinners || this.#winners[key] === at) this.#attributes.write(out, 0x4a, chunk, at);
+      else if (this.#winners[key] === at) this.#attributes.write(out, 0x4a, chunk, at);
       at += size;
     }
     return special;

@@ -23,6 +23,8 @@ export class OtlpSink implements AsyncDisposable {
   readonly spans: SpanData[] = [];
   readonly logs: LogData[] = [];
   requests = 0;
+  /** What could not be decoded: answered with 400, and for the test to look at. */
+  readonly faults: string[] = [];
   mood: Mood = () => undefined;
   url = '';
   readonly #server = createServer((request, response) => void this.#answer(request, response));
@@ -62,8 +64,15 @@ export class OtlpSink implements AsyncDisposable {
     this.requests += 1;
     const answer = await this.mood(request, body);
     if (answer === undefined || answer.isTaken === true) {
-      if (request.url === '/v1/traces') this.spans.push(...decodeTraces(body));
-      else this.logs.push(...decodeLogs(body));
+      try {
+        if (request.url === '/v1/traces') this.spans.push(...decodeTraces(body));
+        else this.logs.push(...decodeLogs(body));
+      } catch (error) {
+        this.faults.push((error as Error).message.slice(0, 200));
+        response.statusCode = 400;
+        response.end();
+        return;
+      }
     }
     response.writeHead(answer?.status ?? 200, answer?.headers);
     response.end(answer?.body);
