@@ -94,12 +94,20 @@ export async function giveUp(
     } catch (error) {
       // A record that no error topic can hold would otherwise stop its partition for ever.
       if (!(error instanceof Failure) || error.status >= 500) throw error;
-      log.error({ ...placeOf(record), errorTopic, error: error.message }, 'cannot dead-letter a record');
+      log.error(
+        { ...placeOf(record, consumer), errorTopic, error: error.message },
+        'cannot dead-letter a record',
+      );
     }
   }
   if (outcome === 'dropped')
     log.error(
-      { ...placeOf(record), trigger: trigger.metadata.name, reason: failure.reason, attempts: told.attempts },
+      {
+        ...placeOf(record, consumer),
+        trigger: trigger.metadata.name,
+        reason: failure.reason,
+        attempts: told.attempts,
+      },
       'dropped a record: its retries are used up and there is no error topic',
     );
   endFailed(consumer.span, outcome, failure);
@@ -132,6 +140,11 @@ export function endSucceeded(span: Span): void {
   span.end();
 }
 
-function placeOf(record: QueueRecord) {
-  return { topic: record.topic, partition: record.partition, offset: String(record.offset) };
+function placeOf(record: QueueRecord, { span }: ConsumerSpan) {
+  return {
+    traceId: span.spanContext().traceId,
+    topic: record.topic,
+    partition: record.partition,
+    offset: String(record.offset),
+  };
 }

@@ -50,7 +50,13 @@ export async function sendRecord(
         const failure = toFailure(error, 'queue');
         if (failure.status < 500 || signal.aborted) throw failure;
         log.warn(
-          { topic, reason: failure.reason, error: failure.message, tries },
+          {
+            topic,
+            traceId: span.spanContext().traceId,
+            reason: failure.reason,
+            error: failure.message,
+            tries,
+          },
           'cannot send a record, trying again',
         );
         if (tries <= MAX_EVENTS)
