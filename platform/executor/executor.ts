@@ -45,6 +45,8 @@ export interface ExecutorOptions {
 export interface InstanceInfo {
   readonly id: string;
   readonly environment: Reference;
+  /** `warm` waits for a function, `busy` is starting, loading or ending. */
+  readonly state: 'warm' | 'ready' | 'busy';
   /** undefined for a warm generic instance. */
   readonly fn: Reference | undefined;
   readonly pid: number | undefined;
@@ -113,11 +115,13 @@ class PoolExecutor implements Executor {
       for (const { instance, active } of pool.members)
         serving.set(instance, { fn: { name, namespace }, active });
     }
+    const warm = new Set(this.#environments.values().flatMap((pool) => pool.warm));
     return Array.from(this.#instances, (instance) => {
       const { name, namespace } = instance.environment.metadata;
       return {
         id: instance.id,
         environment: { name, namespace },
+        state: warm.has(instance) ? 'warm' : serving.has(instance) ? 'ready' : 'busy',
         fn: serving.get(instance)?.fn,
         pid: instance.pid,
         active: serving.get(instance)?.active ?? 0,

@@ -171,6 +171,8 @@ export class FunctionPool {
       signal.addEventListener('abort', onAbort, { once: true });
       this.#waiters.push(waiter);
       this.pump();
+      // Begun in the same tick: it has not waited, however long the first call of these functions took.
+      if (waiter.startedMs !== undefined) waiter.startedMs = waiter.sinceMs;
     });
   }
 

@@ -34,6 +34,6 @@ export class Connections {
     await lease.died;
     this.#pools.delete(socketPath);
     // Answers that were complete before the death are still read; then nothing is left to wait for.
-    await pool.close();
+    if (!pool.destroyed) await pool.close();
   }
 }
