@@ -96,7 +96,8 @@ export function tableLines<Row extends object>(
 /** A cell must not move the cursor, whatever a function or a record holds. */
 function oneLine(value: unknown): string {
   if (value === undefined || value === null) return '';
-  const text = typeof value === 'object' ? JSON.stringify(value) : String(value as string);
+  if (typeof value === 'bigint') return value.toString();
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
   // eslint-disable-next-line no-control-regex
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
 }

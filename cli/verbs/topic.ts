@@ -149,8 +149,8 @@ const COLUMNS = [
   { title: 'OFFSET', key: 'offset', align: 'right' },
   { title: 'TIMESTAMP', key: 'timestamp' },
   { title: 'KEY', key: 'key' },
-  { title: 'HEADERS', key: 'headers' },
   { title: 'VALUE', key: 'value' },
+  { title: 'HEADERS', key: 'headers' },
 ] as const;
 
 async function readRecords(
@@ -191,7 +191,7 @@ async function tail(context: CliContext, name: string, asJson: boolean): Promise
         else {
           const { partition, offset, timestamp, key, headers, value } = rowOf(record);
           context.out.print(
-            [`${partition}/${offset}`, timestamp, key, headers, value]
+            [`${partition}/${offset}`, timestamp, key, value, headers]
               .filter((part) => part !== '')
               .join('  '),
           );
@@ -207,9 +207,9 @@ function rowOf(record: RecordJson) {
     partition: record.partition,
     offset: String(record.offset),
     timestamp: new Date(record.timestamp).toISOString(),
-    key: record.key === null ? '' : clip(textOf(record.key)),
-    headers: record.headers.map(([name, value]) => `${name}=${clip(textOf(value))}`).join(' '),
-    value: record.value === null ? '(tombstone)' : clip(textOf(record.value)),
+    key: record.key === null ? '' : clip(textOf(record.key), HEADER_WIDTH),
+    headers: record.headers.map(([name, value]) => `${name}=${clip(textOf(value), HEADER_WIDTH)}`).join(' '),
+    value: record.value === null ? '(tombstone)' : clip(textOf(record.value), VALUE_WIDTH),
   };
 }
 
@@ -233,12 +233,14 @@ function textOf(base64: string): string {
   }
 }
 
-const CLIP = 120;
+/** Of a table; `-o json` shows all. A traceparent fits. */
+const HEADER_WIDTH = 56;
+const VALUE_WIDTH = 80;
 
-function clip(text: string): string {
+function clip(text: string, width: number): string {
   // eslint-disable-next-line no-control-regex
   const line = text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
-  return line.length > CLIP ? `${line.slice(0, CLIP - 1)}…` : line;
+  return line.length > width ? `${line.slice(0, width - 1)}…` : line;
 }
 
 /** A header's value as it can travel: Latin-1 without control characters. */

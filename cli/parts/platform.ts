@@ -1,0 +1,105 @@
+import { join } from 'node:path';
+import type { Logger } from '../../server/log.ts';
+import { environmentProgram } from '../../function/environment/node/bundle.ts';
+import { registerGlobals, startTracing } from '../../function/span/tracing.ts';
+import type { ExecutorClient } from '../../platform/executor/client.ts';
+import { startExecutor } from '../../platform/executor/executor.ts';
+import { openEmbeddedLog } from '../../platform/queue/embedded-log.ts';
+import { topicsHandler } from '../../platform/queue/topics-http.ts';
+import { createRouterClient } from '../../platform/router/client.ts';
+import { startRouter } from '../../platform/router/router.ts';
+import { controlHandler } from '../../platform/spec/control.ts';
+import { openRegistry } from '../../platform/spec/registry.ts';
+import { startTriggers } from '../../platform/trigger/triggers.ts';
+import { placesOf } from '../settings.ts';
+import type { RunningPart } from './run.ts';
+
+export interface PlatformPartOptions {
+  readonly data: string;
+  readonly host: string;
+  readonly routerPort: number;
+  readonly internalPort: number;
+  readonly kafka: readonly string[];
+}
+
+/** Journals of the platform's own services are named so that whoever sees this process die can say how (docs/journal.md). */
+export function platformJournal(journalDir: string, pid: number, service: string): string {
+  return join(journalDir, `platform-${pid}-${service}.journal`);
+}
+
+export const PLATFORM_SERVICES = ['router', 'executor', 'trigger', 'queue'] as const;
+
+export async function startPlatformPart(options: PlatformPartOptions, log: Logger): Promise<RunningPart> {
+  const places = placesOf(options.data);
+  await using starting = new AsyncDisposableStack();
+
+  const tracingOf = (service: (typeof PLATFORM_SERVICES)[number]) =>
+    starting.use(
+      startTracing({
+        journal: platformJournal(places.journals, process.pid, service),
+        resource: {
+          'service.name': service,
+          'service.instance.id': `${service}-${process.pid}`,
+          'process.pid': process.pid,
+        },
+      }),
+    );
+  const tracing = {
+    router: tracingOf('router'),
+    executor: tracingOf('executor'),
+    trigger: tracingOf('trigger'),
+    queue: tracingOf('queue'),
+  };
+  registerGlobals(tracing.router);
+
+  const registry = starting.use(await openRegistry({ dataDir: places.platform, log }));
+  const queue = starting.use(await openEmbeddedLog({ path: join(places.platform, 'topics.db') }));
+
+  // Instances are told the router's address when they start, and warm ones start at once: the router listens first, and a
+  // request that comes before the executor is there waits for it.
+  const executorReady = Promise.withResolvers<ExecutorClient>();
+  const router = await startRouter({
+    catalog: registry,
+    executor: { acquire: async (fn, lease) => (await executorReady.promise).acquire(fn, lease) },
+    tracing: tracing.router,
+    host: options.host,
+    port: options.routerPort,
+    internalPort: options.internalPort,
+    internalHandlers: [
+      { prefix: '/control/', handle: controlHandler(registry) },
+      { prefix: '/topics', handle: topicsHandler({ queue, tracing: tracing.queue }) },
+    ],
+    log,
+  });
+  const executor = starting.use(
+    await startExecutor({
+      catalog: registry,
+      tracing: tracing.executor,
+      journalDir: places.journals,
+      runDir: places.run,
+      programs: { node: async () => ({ command: process.execPath, args: [await environmentProgram()] }) },
+      instanceEnv: () => ({ SPOOR_INTERNAL_URL: router.internalUrl, SPOOR_ROUTER_URL: router.url }),
+      nodePath: join(import.meta.dirname, '../../node_modules'),
+      log,
+    }),
+  );
+  starting.use(router);
+  executorReady.resolve(executor);
+  starting.use(
+    await startTriggers({
+      catalog: registry,
+      queue,
+      invoker: createRouterClient({ internalUrl: router.internalUrl }),
+      tracing: tracing.trigger,
+      dataDir: places.platform,
+      log,
+    }),
+  );
+
+  const started = starting.move();
+  return {
+    endpoints: { router: router.url, internal: router.internalUrl },
+    // Reverse order of start: triggers stop taking records first, tracing closes last.
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
+  };
+}

@@ -1,0 +1,216 @@
+import { rmSync, readFileSync, writeFileSync, renameSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { styleText } from 'node:util';
+import { Failure } from '../server/failure.ts';
+import { isLoopback } from '../server/listen.ts';
+import { messageOf, startPart, type Part, type PartDeath, type ReadyLine } from './supervisor.ts';
+import { placesOf, type Places, type Settings } from './settings.ts';
+
+/** Everything on this machine: three processes kept running, and how to reach them. */
+export interface Running extends AsyncDisposable {
+  readonly endpoints: Endpoints;
+}
+
+export interface Endpoints {
+  readonly router: string;
+  readonly internal: string;
+  readonly query: string;
+  readonly otlpHttp: string;
+  readonly otlpGrpc?: string;
+  readonly pid: number;
+}
+
+export interface UpOptions {
+  readonly settings: Settings;
+  readonly uiDir: string | undefined;
+  /** A line for the person at the terminal; warnings and errors of the parts. */
+  readonly say: (line: string) => void;
+}
+
+const PLATFORM_GRACE_MS = 15_000;
+const AGENT_GRACE_MS = 8_000;
+const BACKEND_GRACE_MS = 15_000;
+
+/**
+ *     backend  ──┐                      platform and backend start side by side; the agent needs the collector's address.
+ *     platform ──┴─▶ agent ─▶ ready     Stopping goes the other way: platform (drains), agent (delivers), backend.
+ */
+export async function up(options: UpOptions): Promise<Running> {
+  const { settings, say } = options;
+  const places = placesOf(settings.data);
+  if (!isLoopback(settings.host) && settings.token === undefined) {
+    throw new Failure(
+      'cli',
+      'forbidden',
+      `cannot listen on ${settings.host} without a token: set SPOOR_TOKEN or pass --token, or stay on 127.0.0.1`,
+    );
+  }
+  const unlock = lock(places);
+  await using starting = new AsyncDisposableStack();
+  starting.defer(unlock);
+
+  const common = ['--data', places.data, '--host', settings.host];
+  const env = { ...process.env, ...(settings.token === undefined ? {} : { SPOOR_TOKEN: settings.token }) };
+  const shared = {
+    logDir: places.logs,
+    env,
+    onLine: (name: string, line: string) => sayProblem(say, name, line),
+  };
+  const told = (death: PartDeath) =>
+    say(`${death.name} (pid ${death.pid}) ${howItDied(death)}; starting it again`);
+
+  const [backend, platform] = await startTogether(
+    startPart({
+      ...shared,
+      name: 'backend',
+      args: (previous) => [
+        'backend',
+        ...common,
+        '--query-port',
+        portOf(previous, 'query', settings.queryPort),
+        '--otlp-http-port',
+        portOf(previous, 'otlpHttp', settings.otlpHttpPort),
+        ...(options.uiDir === undefined ? [] : ['--ui-dir', options.uiDir]),
+      ],
+      onDeath: told,
+    }),
+    startPart({
+      ...shared,
+      name: 'platform',
+      args: (previous) => [
+        'platform',
+        ...common,
+        '--router-port',
+        portOf(previous, 'router', settings.routerPort),
+        '--internal-port',
+        portOf(previous, 'internal', settings.internalPort),
+        ...(settings.kafka.length > 0 ? ['--kafka', settings.kafka.join(',')] : []),
+      ],
+      onDeath: (death) => {
+        told(death);
+        void writePlatformEnds(places, death);
+      },
+    }),
+  );
+  starting.defer(() => backend.stop(BACKEND_GRACE_MS));
+  const stopPlatform = once(() => platform.stop(PLATFORM_GRACE_MS));
+  starting.defer(stopPlatform);
+
+  const agent = await startPart({
+    ...shared,
+    name: 'agent',
+    args: () => ['agent', '--data', places.data, '--collector', String(backend.ready()['otlpHttp'])],
+    onDeath: told,
+  });
+  starting.defer(() => agent.stop(AGENT_GRACE_MS));
+  // The agent goes after the platform although it was started last: the spans of stopping instances must find it awake.
+  starting.defer(stopPlatform);
+
+  const endpoints: Endpoints = {
+    router: String(platform.ready()['router']),
+    internal: String(platform.ready()['internal']),
+    query: String(backend.ready()['query']),
+    otlpHttp: String(backend.ready()['otlpHttp']),
+    ...(backend.ready()['otlpGrpc'] === undefined ? {} : { otlpGrpc: String(backend.ready()['otlpGrpc']) }),
+    pid: process.pid,
+  };
+  writeAtomically(places.endpoints, JSON.stringify(endpoints, null, 2));
+  starting.defer(() => rmSync(places.endpoints, { force: true }));
+
+  const started = starting.move();
+  return { endpoints, [Symbol.asyncDispose]: () => started.disposeAsync() };
+}
+
+/** Both, or neither: when one cannot start the other is stopped before the error goes on. */
+async function startTogether(...starts: readonly [Promise<Part>, Promise<Part>]): Promise<[Part, Part]> {
+  const [first, second] = await Promise.allSettled(starts);
+  if (first.status === 'fulfilled' && second.status === 'fulfilled') return [first.value, second.value];
+  for (const result of [first, second])
+    if (result.status === 'fulfilled') await result.value.stop(PLATFORM_GRACE_MS);
+  throw first.status === 'rejected' ? first.reason : (second as PromiseRejectedResult).reason;
+}
+
+function once(action: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => (done ??= action());
+}
+
+function portOf(previous: ReadyLine | undefined, endpoint: string, asked: number): string {
+  const url = previous?.[endpoint];
+  return typeof url === 'string' ? new URL(url).port : String(asked);
+}
+
+/** One `spoor up` per data directory: the pid in a file, ignored when that process is gone. */
+function lock(places: Places): () => void {
+  const file = join(places.data, 'spoor.pid');
+  const holder = Number(tryRead(file) ?? 0);
+  if (holder > 0 && isAlive(holder) && holder !== process.pid) {
+    throw new Failure(
+      'cli',
+      'conflict',
+      `cannot use ${places.data}: a running Spoor (pid ${holder}) has it. Stop that one, or choose another directory with --data`,
+    );
+  }
+  writeAtomically(file, String(process.pid));
+  return () => rmSync(file, { force: true });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** The platform cannot say how it died; we saw it. The agent closes what it left open with these words. */
+async function writePlatformEnds(places: Places, death: PartDeath): Promise<void> {
+  const end = {
+    reason: death.signal === null ? 'exit' : 'signal',
+    signal: death.signal,
+    exitCode: death.exitCode,
+    timeUnixNano: String(BigInt(Date.now()) * 1_000_000n),
+    message: `platform process ${howItDied(death)}`,
+    lastLines: [],
+  };
+  const own = (await readdir(places.journals)).filter(
+    (name) => name.startsWith(`platform-${death.pid}-`) && name.endsWith('.journal'),
+  );
+  for (const name of own)
+    writeAtomically(join(places.journals, name.replace(/\.journal$/, '.end')), JSON.stringify(end));
+}
+
+function howItDied(death: PartDeath): string {
+  return death.signal === null ? `exited with code ${death.exitCode}` : `was killed by ${death.signal}`;
+}
+
+function sayProblem(say: (line: string) => void, name: string, line: string): void {
+  let level: unknown;
+  try {
+    level = (JSON.parse(line) as { level?: unknown }).level;
+  } catch {
+    level = 'error';
+  }
+  if (level === 'warn' || level === 'error' || level === 'fatal')
+    say(`${name}: ${level === 'warn' ? '' : 'error: '}${messageOf(line)}`);
+}
+
+function writeAtomically(file: string, text: string): void {
+  writeFileSync(`${file}.tmp`, text, { mode: 0o600 });
+  renameSync(`${file}.tmp`, file);
+}
+
+function tryRead(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** For stderr: dim when it is a terminal. */
+export function sayOnStderr(line: string): void {
+  console.error(process.stderr.isTTY ? styleText('dim', line) : line);
+}
