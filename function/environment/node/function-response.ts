@@ -6,6 +6,8 @@ import type { FunctionRequest } from './function-request.ts';
 /** A response as functions written for Fission know it: Node's own, with what they use of Express on top. */
 export class FunctionResponse extends http.ServerResponse<FunctionRequest> {
   readonly locals: Record<string, unknown> = {};
+  /** Told when a stream given as the body fails. */
+  onSourceError: ((error: unknown) => void) | undefined;
 
   /** Throws RangeError when `code` is no HTTP status. */
   status(code: number | string): this {
@@ -118,7 +120,7 @@ export class FunctionResponse extends http.ServerResponse<FunctionRequest> {
 
   #pipe(source: Readable): void {
     this.#defaultType('application/octet-stream');
-    source.once('error', (error) => this.emit('source-error', error));
+    source.once('error', (error) => this.onSourceError?.(error));
     this.once('close', () => source.destroy());
     source.pipe(this);
   }

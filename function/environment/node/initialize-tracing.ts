@@ -4,7 +4,6 @@ import {
   defaultTextMapSetter,
   ROOT_CONTEXT,
   SpanKind,
-  trace,
 } from '@opentelemetry/api';
 import {
   FAAS_COLDSTART,
@@ -98,7 +97,7 @@ export function initializeTracing(run: Run, identity: FunctionIdentity, options:
     first = false;
     const invocation = new Invocation({ id, requestId: requestId || id }, span, response, ended);
     open.add(invocation);
-    const active = invocation.in(trace.setSpan(caller, span));
+    const active = invocation.in(caller);
     contextApi.with(active, () => {
       const context = new FunctionContext(request, response, span, active, tools);
       follow(run, context, invocation);

@@ -1,5 +1,4 @@
 import {
-  type Attributes,
   createContextKey,
   type Context,
   context as contextApi,
@@ -12,6 +11,8 @@ import { Fault } from './fault.ts';
 import type { FunctionResponse } from './function-response.ts';
 
 const INVOCATION = createContextKey('spoor invocation');
+/** The API's own key for the active span; all its versions share it, or they could not share a context. */
+const SPAN = createContextKey('OpenTelemetry Context Key SPAN');
 
 /** The invocation whose code is running, if any. */
 export function activeInvocation(): Invocation | undefined {
@@ -47,11 +48,12 @@ export class Invocation {
     this.#response = response;
     this.#ended = ended;
     response.on('close', () => this.#close());
-    response.on('source-error', (error) => this.failed(error));
+    response.onSourceError = (error) => this.failed(error);
   }
 
+  /** `context` with this invocation and its span. */
   in(context: Context): Context {
-    return context.setValue(INVOCATION, this);
+    return new InvocationContext(context, this);
   }
 
   /** The function gave back control for good. */
@@ -95,12 +97,11 @@ export class Invocation {
     const response = this.#response;
     if (response.headersSent && (response.writableFinished || this.#failed)) {
       const status = response.statusCode;
-      const attributes: Attributes = { [HTTP_RESPONSE_STATUS_CODE]: status };
+      this.span.setAttribute(HTTP_RESPONSE_STATUS_CODE, status);
       if (status >= 500 && !this.#failed) {
-        attributes[ERROR_TYPE] = String(status);
+        this.span.setAttribute(ERROR_TYPE, String(status));
         this.span.setStatus({ code: SpanStatusCode.ERROR });
       }
-      this.span.setAttributes(attributes);
     } else {
       // Nobody heard an answer.
       this.span.setAttribute(SPOOR_REASON, 'client_disconnect');
@@ -134,4 +135,32 @@ function answerFailure(response: FunctionResponse, error: unknown, invocation: I
     requestId: invocation.requestId,
     traceId: invocation.span.spanContext().traceId,
   });
+}
+
+/** What `setValue` twice would give, without copying a map for each: this is made for every request. */
+class InvocationContext implements Context {
+  readonly #parent: Context;
+  readonly #invocation: Invocation;
+
+  constructor(parent: Context, invocation: Invocation) {
+    this.#parent = parent;
+    this.#invocation = invocation;
+  }
+
+  getValue(key: symbol): unknown {
+    if (key === SPAN) return this.#invocation.span;
+    return key === INVOCATION ? this.#invocation : this.#parent.getValue(key);
+  }
+
+  setValue(key: symbol, value: unknown): Context {
+    return this.#copy().setValue(key, value);
+  }
+
+  deleteValue(key: symbol): Context {
+    return this.#copy().deleteValue(key);
+  }
+
+  #copy(): Context {
+    return this.#parent.setValue(SPAN, this.#invocation.span).setValue(INVOCATION, this.#invocation);
+  }
 }
