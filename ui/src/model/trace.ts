@@ -42,6 +42,8 @@ export interface Span {
   /** Spans below this one, at any depth: they follow it in `Trace.spans`. */
   readonly descendants: number;
   readonly isError: boolean;
+  /** Errors among the spans below. */
+  readonly errorsBelow: number;
   readonly isOrphan: boolean;
   readonly marks: Marks;
   readonly source: OtlpSpan;
@@ -108,7 +110,8 @@ export function readTrace(id: string, otlp: OtlpTraces): Trace | undefined {
       duration: Number(BigInt(entry.source.endTimeUnixNano) - entry.start),
     })),
   );
-  const spans = rows.map(({ item, depth, descendants, isOrphan }): Span => ({
+  const errorsBefore = countErrorsBefore(rows.map(({ item }) => item.source));
+  const spans = rows.map(({ item, depth, descendants, isOrphan }, i): Span => ({
     id: item.id,
     parentId: item.parentId,
     name: item.source.name,
@@ -119,6 +122,7 @@ export function readTrace(id: string, otlp: OtlpTraces): Trace | undefined {
     depth,
     descendants,
     isError: item.source.status.code === ERROR,
+    errorsBelow: (errorsBefore[i + 1 + descendants] ?? 0) - (errorsBefore[i + 1] ?? 0),
     isOrphan,
     marks: readMarks(item.source, item.duration),
     source: item.source,
@@ -140,6 +144,15 @@ export function readTrace(id: string, otlp: OtlpTraces): Trace | undefined {
     rootCount: spans.filter((span) => span.depth === 0).length,
     maxDepth: spans.reduce((max, span) => Math.max(max, span.depth), 0),
   };
+}
+
+/** At i, how many of the first i spans are errors. */
+function countErrorsBefore(sources: readonly OtlpSpan[]): Uint32Array {
+  const before = new Uint32Array(sources.length + 1);
+  sources.forEach(({ status }, i) => {
+    before[i + 1] = (before[i] ?? 0) + (status.code === ERROR ? 1 : 0);
+  });
+  return before;
 }
 
 export function eventsOf(trace: Trace, span: Span): TimedEvent[] {

@@ -53,6 +53,9 @@ export function SearchPage() {
       ) : answer.data === undefined ? (
         <p className="waiting" role="status">
           Searching…
+          {answer.failureReason && (
+            <span className="error-text"> {answer.failureReason.message}, trying again</span>
+          )}
         </p>
       ) : found.length === 0 ? (
         <Nothing isFirst={services.data?.length === 0} search={search} onWiden={go} />

@@ -1,4 +1,6 @@
+const DAY = 86_400e9;
 const UNITS = [
+  { nanos: DAY, name: 'd' },
   { nanos: 3_600e9, name: 'h' },
   { nanos: 60e9, name: 'm' },
   { nanos: 1e9, name: 's' },
@@ -10,6 +12,7 @@ const UNITS = [
 export function formatDuration(nanos: number): string {
   if (nanos < 0) return `−${formatDuration(-nanos)}`;
   if (nanos >= 60e9) {
+    if (nanos >= DAY) return `${Math.floor(nanos / DAY)} d ${Math.floor((nanos % DAY) / 3_600e9)} h`;
     const [large, small, names] =
       nanos >= 3_600e9
         ? [Math.floor(nanos / 3_600e9), Math.floor((nanos % 3_600e9) / 60e9), ['h', 'm']]

@@ -14,6 +14,7 @@ const durations: readonly (readonly [number, string])[] = [
   [38_120_000_000, '38.1 s'],
   [125e9, '2 m 05 s'],
   [3_725e9, '1 h 02 m'],
+  [90_000e9, '1 d 1 h'],
   [-5_000_000, '−5.00 ms'],
 ];
 for (const [nanos, text] of durations)

@@ -1,10 +1,11 @@
-import { useState } from 'react';
+import { Fragment, useState } from 'react';
 import type { OtlpKeyValue } from '../../../backend/query/shapes.ts';
 import { formatValue, typeOf } from '../text/value.ts';
 
 /** More rows than this, and longer values than this, wait for a click: a span may carry 10,000 attributes or a megabyte in one. */
 const FIRST_ROWS = 60;
-const FIRST_CHARACTERS = 2_000;
+const FIRST_CHARACTERS = 600;
+const MOST_KEY_PARTS = 20;
 
 /** Keys and values, by key. Values are text and never markup; their direction is their own. */
 export function AttributeTable({ attributes }: { readonly attributes: readonly OtlpKeyValue[] }) {
@@ -18,7 +19,7 @@ export function AttributeTable({ attributes }: { readonly attributes: readonly O
           {shown.map((attribute, i) => (
             <tr key={i}>
               <th scope="row" className="mono">
-                <bdi>{attribute.key}</bdi>
+                <Key text={attribute.key} />
               </th>
               <td className="mono">
                 <Value attribute={attribute} />
@@ -33,6 +34,22 @@ export function AttributeTable({ attributes }: { readonly attributes: readonly O
         </button>
       )}
     </>
+  );
+}
+
+/** Breaks after its dots rather than inside a word. */
+function Key({ text }: { readonly text: string }) {
+  const parts = text.split(/(?<=[./])/, MOST_KEY_PARTS);
+  if (parts.length === MOST_KEY_PARTS) return <bdi>{text}</bdi>;
+  return (
+    <bdi>
+      {parts.map((part, i) => (
+        <Fragment key={i}>
+          {part}
+          <wbr />
+        </Fragment>
+      ))}
+    </bdi>
   );
 }
 

@@ -70,9 +70,14 @@ export const SpanRow = memo(function SpanRow(props: {
         <i className="wf-service-mark" />
         {props.showsService && <span className="wf-service">{span.service}</span>}
         <span className="wf-op" title={span.name}>
-          {span.name}
+          {span.name || '(no name)'}
         </span>
         {isClosed && <span className="mono dim wf-hidden">+{span.descendants}</span>}
+        {isClosed && span.errorsBelow > 0 && (
+          <span className="chip chip-hidden-errors">
+            {span.errorsBelow} {span.errorsBelow === 1 ? 'error' : 'errors'} below
+          </span>
+        )}
         <Chips span={span} />
       </div>
       <div role="gridcell" className="wf-time">

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { useMemo, useState } from 'react';
+import { useCallback, useMemo, useState } from 'react';
 import { traceQuery } from '../api/queries.ts';
 import { assignColors } from '../layout/colors.ts';
 import type { Range } from '../layout/range.ts';
@@ -39,8 +39,11 @@ function TraceView({ trace, onReload }: { readonly trace: Trace; readonly onRelo
   const range = zoomed ?? { from: 0, to: trace.durationNanos };
   const colors = useMemo(() => assignColors(trace.services.map(({ name }) => name)), [trace]);
   const selected = useMemo(() => trace.spans.find((span) => span.id === selectedId), [trace, selectedId]);
-  const select = (id: string | undefined) =>
-    void navigate({ search: id === undefined ? {} : { span: id }, replace: true });
+  const select = useCallback(
+    (id: string | undefined) =>
+      void navigate({ search: id === undefined ? {} : { span: id }, replace: true }),
+    [navigate],
+  );
 
   return (
     <div className="page trace-page">

@@ -1,6 +1,7 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import {
   type CSSProperties,
+  useCallback,
   type KeyboardEvent,
   type PointerEvent,
   useEffect,
@@ -38,7 +39,7 @@ export function Waterfall(props: {
     count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
-    overscan: 20,
+    overscan: 12,
   });
 
   // A link to a span shows it: what is closed above it opens, and it scrolls into view.
@@ -51,11 +52,14 @@ export function Waterfall(props: {
     else setCollapsed((closed) => new Set([...closed].filter((id) => !holds(trace, id, index))));
   }, [selectedId, trace]);
 
-  const toggle = (span: Span) => {
-    const next = new Set(collapsed);
-    if (!next.delete(span.id)) next.add(span.id);
-    setCollapsed(next);
-  };
+  // Stable, so that rows that did not change are not drawn again while scrolling.
+  const toggle = useCallback((span: Span) => {
+    setCollapsed((closed) => {
+      const next = new Set(closed);
+      if (!next.delete(span.id)) next.add(span.id);
+      return next;
+    });
+  }, []);
   const focusRow = rows.findIndex((index) => trace.spans[index]?.id === focusId);
   const moveTo = (row: number) => {
     const clamped = Math.min(rows.length - 1, Math.max(0, row));
