@@ -8,8 +8,8 @@ export const MAX_OPEN_SPANS = 100_000;
  * into it (`start`, `more`); a span that outlives that piece is kept as encoded OTLP (`kept`).
  */
 export interface OpenSpan {
-  readonly low: number;
-  readonly high: number;
+  low: number;
+  high: number;
   /** The next span whose id has the same hash. */
   next: OpenSpan | undefined;
   isOpen: boolean;

@@ -17,6 +17,7 @@ const TAIL_LINE_CHARS = 1024;
 const MAX_STRING_ID = MAX_SEGMENT_BYTES / 16;
 /** Times further than this from their anchor (146 years) are damage; the anchor's own time stands in. */
 const MAX_ANCHOR_DISTANCE_NS = 2 ** 62;
+const MAX_SPARE_SPANS = 2048;
 const TWO_32 = 2 ** 32;
 
 /** What one piece of journal came to. */
@@ -54,7 +55,9 @@ export class Transcoder {
 
   readonly #attributes = new AttributeWriter();
   readonly #scratch = new ProtoBuffer(1024);
-  #fresh: OpenSpan[] = [];
+  readonly #fresh: OpenSpan[] = [];
+  /** Used up, to be used again: a span that comes and goes within one piece makes no garbage. */
+  readonly #spare: OpenSpan[] = [];
   #tailOffsets: number[] = [];
   /** Spans and logs lost since the last span that said so. */
   #unsaidDrops = 0;
@@ -102,9 +105,11 @@ export class Transcoder {
       at += size;
       if (isLast) break;
     }
-    for (const span of this.#fresh) if (span.isOpen) this.#keep(span, chunk);
-    if (this.#fresh.length > 4096) this.#fresh = [];
-    else this.#fresh.length = 0;
+    for (const span of this.#fresh) {
+      if (span.isOpen) this.#keep(span, chunk);
+      else if (span.kept === undefined && this.#spare.length < MAX_SPARE_SPANS) this.#spare.push(span);
+    }
+    this.#fresh.length = 0;
     this.#rememberTail(chunk);
     return { bytes: at, isLast };
   }
@@ -210,17 +215,15 @@ export class Transcoder {
     }
     const { strings } = this.#attributes;
     const scopeId = u32[i + 14] as number;
-    const span: OpenSpan = {
-      low,
-      high,
-      next: undefined,
-      isOpen: true,
-      start: at,
-      more: undefined,
-      name: strings[u32[i + 1] as number]?.field ?? NO_STRING,
-      scope: scopeId === 0 ? '' : (strings[scopeId]?.text ?? ''),
-      kept: undefined,
-    };
+    const span = this.#spare.pop() ?? { ...NO_SPAN };
+    span.low = low;
+    span.high = high;
+    span.next = undefined;
+    span.isOpen = true;
+    span.start = at;
+    span.more = undefined;
+    span.name = strings[u32[i + 1] as number]?.field ?? NO_STRING;
+    span.scope = scopeId === 0 ? '' : (strings[scopeId]?.text ?? '');
     this.open.add(span);
     this.#fresh.push(span);
   }
@@ -676,6 +679,18 @@ const SHORTEST: (number | undefined)[] = [];
 for (const [name, type] of Object.entries(RECORD)) SHORTEST[type] = FIXED_BYTES[name as keyof typeof RECORD];
 
 const NO_STRING = new Uint8Array([0]);
+
+const NO_SPAN: OpenSpan = {
+  low: 0,
+  high: 0,
+  next: undefined,
+  isOpen: false,
+  start: -1,
+  more: undefined,
+  name: NO_STRING,
+  scope: '',
+  kept: undefined,
+};
 
 /** By LOG source: stdout, stderr and crash are streams; console and logging are not (docs/journal.md). */
 const STREAM_OF_SOURCE: readonly (string | undefined)[] = [
