@@ -37,6 +37,8 @@ export class JournalFile {
   /** Of each segment, the number it was last used under; our own copy, as nobody else writes it. */
   readonly #sequences: Uint32Array;
   #lastSequence = 0;
+  /** Of each segment, whether all of it has memory: once it has, it keeps it. */
+  readonly #isReserved: Uint8Array;
   #map: FileMap | undefined;
   #mappedDrained: Uint32Array | undefined;
   /** Positional writes only: the current segment as it is, or is about to be, in the file. */
@@ -53,6 +55,7 @@ export class JournalFile {
     this.segmentBytes = segmentBytes;
     this.segmentCount = segmentCount;
     this.#sequences = new Uint32Array(segmentCount);
+    this.#isReserved = new Uint8Array(segmentCount);
     this.#header = createHeader(segmentBytes, segmentCount);
     // The agent may run in another container under another user of the same group.
     this.#fd = openSync(path, 'wx+', 0o660);
@@ -84,10 +87,15 @@ export class JournalFile {
     return true;
   }
 
-  /** The current segment seen through the mapping; undefined when no memory can be had for it. */
-  mappedSegment(index: number): Segment | undefined {
+  /** The segment seen through the mapping, emptied if asked; undefined when no memory can be had for it. */
+  mappedSegment(index: number, empty = false): Segment | undefined {
     const byteOffset = this.#offsetOf(index);
-    if (!this.#map?.reserve(byteOffset, this.segmentBytes)) return undefined;
+    if (!this.#map) return undefined;
+    if (!this.#isReserved[index]) {
+      if (!this.#map.reserve(byteOffset, this.segmentBytes)) return undefined;
+      this.#isReserved[index] = 1;
+    }
+    if (empty) new Uint8Array(this.#map.buffer, byteOffset, this.segmentBytes).fill(0);
     return { index, buffer: this.#map.buffer, byteOffset, staged: false };
   }
 
@@ -97,7 +105,7 @@ export class JournalFile {
     const index = this.#findFree();
     if (index === undefined) return undefined;
     const wasUsed = this.#sequences[index] !== 0;
-    const segment = this.#map ? this.#prepareMapped(index, wasUsed) : this.#prepareStaged(index, wasUsed);
+    const segment = this.#map ? this.mappedSegment(index, wasUsed) : this.#prepareStaged(index, wasUsed);
     if (!segment) return undefined;
     const sequence = this.#lastSequence + 1;
     if (!this.#storeHeader(HEADER.sequence + 4 * index, sequence)) return undefined;
@@ -160,12 +168,6 @@ export class JournalFile {
     } catch {
       return undefined;
     }
-  }
-
-  #prepareMapped(index: number, wasUsed: boolean): Segment | undefined {
-    const segment = this.mappedSegment(index);
-    if (segment && wasUsed) new Uint8Array(segment.buffer, segment.byteOffset, this.segmentBytes).fill(0);
-    return segment;
   }
 
   #prepareStaged(index: number, wasUsed: boolean): Segment | undefined {

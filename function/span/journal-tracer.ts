@@ -1,5 +1,6 @@
 import {
   isSpanContextValid,
+  ROOT_CONTEXT,
   trace,
   INVALID_SPAN_CONTEXT,
   type Context,
@@ -28,9 +29,12 @@ export class JournalTracer implements Tracer {
   }
 
   startSpan(name: string, options?: SpanOptions, context: Context = contextManager.active()): Span {
+    const home = this.#home;
+    // The empty context is met often, and has nothing to look for.
+    if (context === ROOT_CONTEXT && home !== undefined)
+      return this.#startBelow(home, undefined, name, options);
     if (isSuppressed(context)) return trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
     const parent = options?.root === true ? undefined : trace.getSpan(context);
-    const home = this.#home;
     if (home === undefined) return trace.wrapSpanContext(parent?.spanContext() ?? INVALID_SPAN_CONTEXT);
     if (parent instanceof JournalSpan) {
       const { t0, t1, t2, t3 } = parent;
