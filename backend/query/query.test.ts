@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -393,6 +394,29 @@ void test('with a token set, the APIs answer only to it; the screens are open', 
   assert.equal(right.status, 200);
   assert.equal((await fetch(`${api.url}/`)).status, 200);
 });
+
+const hosts: readonly (readonly [host: string, status: number])[] = [
+  ['127.0.0.1:1', 200],
+  ['localhost', 200],
+  ['LOCALHOST:16686', 200],
+  ['[::1]:16686', 200],
+  ['evil.example', 403],
+  ['127.0.0.1.evil.example:16686', 403],
+  ['localhost.evil.example', 403],
+];
+for (const [host, status] of hosts)
+  void test(`without a token, asked as ${host}: ${status}`, async () => {
+    await using api = await start();
+    const got = await new Promise<number | undefined>((resolve, reject) => {
+      request(`${api.url}/api/services`, { headers: { host } }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      })
+        .on('error', reject)
+        .end();
+    });
+    assert.equal(got, status);
+  });
 
 void test('an address that others reach needs a token; a taken port says so', async () => {
   await assert.rejects(

@@ -35,6 +35,9 @@ export interface QueryServer extends AsyncDisposable {
 const BODY_LIMIT = 64 * 1024 * 1024;
 const STOP_GRACE_MS = 2_000;
 
+/** A page elsewhere can point its own name at 127.0.0.1 and then read what we answer; the Host header gives it away. */
+const OWN_NAME = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
+
 /** The HTTP APIs over the store (Jaeger v1 and v3, ours) and the screens, on one port. */
 export async function startQuery(options: QueryOptions): Promise<QueryServer> {
   const host = options.host ?? LOOPBACK;
@@ -55,6 +58,13 @@ export async function startQuery(options: QueryOptions): Promise<QueryServer> {
   app.addHook('onRequest', async (request, reply) => {
     reply.header('X-Content-Type-Options', 'nosniff');
     if (!isApi(request.url)) return;
+    if (!options.token && !OWN_NAME.test(request.headers.host ?? '')) {
+      throw new Failure(
+        'query',
+        'forbidden',
+        `cannot answer to the name [${request.headers.host ?? ''}]: without a token only this machine's own names are answered (start with one to serve others)`,
+      );
+    }
     reply.header('Cache-Control', 'no-store');
     if (options.token && !hasToken(request, options.token)) {
       reply.header('WWW-Authenticate', 'Bearer');
