@@ -183,6 +183,7 @@ export class Spool {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'ENOSPC' && code !== 'EDQUOT' && code !== 'EFBIG') throw error;
+      this.#discardEmptyFile();
       if (this.#held.length === 0) this.#log.error({ code, dir: this.#dir }, 'the disk of the spool is full');
       return false;
     }
@@ -192,6 +193,16 @@ export class Spool {
     if (this.#writing !== undefined && this.#writing.size + bytes <= this.#fileBytes) return this.#writing;
     if (this.#writing !== undefined && this.#writing.size === 0) return this.#writing;
     return this.#startFile();
+  }
+
+  /** A file that the disk would not take a byte of gives its inode back; the next try makes it anew. */
+  #discardEmptyFile(): void {
+    const file = this.#writing;
+    if (file === undefined || file.size > 0 || this.#files.length < 2) return;
+    this.#files.pop();
+    this.#writing = undefined;
+    closeSync(file.fd);
+    rmSync(join(this.#dir, `${file.number}.spool`), { force: true });
   }
 
   /** Room for new frames: the oldest file goes. False when there is none to give. */
