@@ -255,13 +255,12 @@ void describe('collector', () => {
 
   void test('a full collector and a failing store ask the sender to come again', async () => {
     const { promise: opened, resolve: open } = Promise.withResolvers<void>();
-    let writes = 0;
+    const writes: number[] = [];
     const slow: TraceWriter = {
       writeSpans: () => opened,
       writeLogs: () => opened,
       async writeSpanColumns() {
-        writes += 1;
-        const second = writes === 2;
+        const second = writes.push(1) === 2;
         await opened;
         if (second) throw new Error('disk full');
       },
@@ -280,12 +279,15 @@ void describe('collector', () => {
       });
     const first = post(600);
     const failing = post(10);
-    while (writes < 2) await sleep(2);
+    while (writes.length < 2) await sleep(2);
     const refused = await post(900);
     assert.equal(refused.status, 503);
     assert.equal(refused.headers.get('retry-after'), '1');
     open();
     const answers = await Promise.all([first, failing]);
-    assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 503]);
+    assert.deepEqual(
+      answers.map(({ status }) => status).toSorted((a, b) => a - b),
+      [200, 503],
+    );
   });
 });

@@ -26,9 +26,9 @@ void test('the engine is killed during ingest: nothing acknowledged is lost, not
   });
   const engine = store.engine as ChdbEngine;
   const acknowledged: string[] = [];
-  let sending = true;
+  const stop = new AbortController();
   const senders = Array.from({ length: SENDERS }, async () => {
-    while (sending) {
+    while (!stop.signal.aborted) {
       const { traceId, status } = await post(collector.url);
       assert.equal(status, 200);
       acknowledged.push(traceId);
@@ -42,7 +42,7 @@ void test('the engine is killed during ingest: nothing acknowledged is lost, not
     assert.ok((await store.reader.services()).includes('greeter'));
     assert.equal(engine.restarts, kills);
   }
-  sending = false;
+  stop.abort();
   await Promise.all(senders);
   await assertStored(store, acknowledged);
 });
@@ -65,7 +65,10 @@ void test('the backend is killed during ingest: every acknowledged span is there
     const backend = spawn(process.execPath, [join(import.meta.dirname, 'testing-backend.ts'), folder.path], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const [url] = (await once(createInterface({ input: backend.stdout }), 'line')) as [string];
+    const exited = once(backend, 'exit');
+    const lines = createInterface({ input: backend.stdout });
+    const [url] = (await Promise.race([once(lines, 'line'), exited])) as [string];
+    assert.equal(backend.exitCode, null, 'the backend ends instead of starting');
     const wanted = acknowledged.length + 40;
     const senders = Array.from({ length: SENDERS }, async () => {
       for (;;) {
@@ -75,7 +78,6 @@ void test('the backend is killed during ingest: every acknowledged span is there
       }
     });
     while (acknowledged.length < wanted) await sleep(5);
-    const exited = once(backend, 'exit');
     backend.kill('SIGKILL');
     await exited;
     await Promise.all(senders);

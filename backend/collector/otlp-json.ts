@@ -236,9 +236,8 @@ function bad(what: string): Failure {
 }
 
 function show(value: unknown): string {
-  return String(
-    typeof value === 'object'
-      ? JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? String(item) : item))
-      : value,
+  if (typeof value === 'bigint') return String(value).slice(0, 64);
+  return (
+    JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? String(item) : item)) ?? ''
   ).slice(0, 64);
 }

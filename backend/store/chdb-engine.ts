@@ -54,7 +54,7 @@ export async function openChdb(options: ChdbOptions): Promise<ChdbEngine> {
 }
 
 /** How long a data directory may still be locked by the engine of a store that just died. */
-const LOCK_PATIENCE_MS = 3_000;
+const LOCK_PATIENCE_MS = 5_000;
 const PING_EVERY_MS = 1_000;
 const DEFAULT_HANG_AFTER_MS = 20_000;
 /** Past a query's own time limit, what an engine that lives still needs to say so. */

@@ -58,10 +58,7 @@ class ClickHouseEngine implements Engine {
       const result = await this.#client.query({
         query: sql,
         format: 'JSONCompactEachRow',
-        clickhouse_settings: { ...querySettings(options), max_query_size: '4194304' } as Record<
-          string,
-          string
-        >,
+        clickhouse_settings: { ...querySettings(options), max_query_size: '4194304' },
         abort_signal: options.signal ? AbortSignal.any([options.signal, deadline]) : deadline,
       });
       return parseRows(Buffer.from(await result.text(), 'utf8'));

@@ -117,13 +117,16 @@ async function loadChdb(): Promise<typeof import('chdb')> {
   try {
     return await import('chdb');
   } catch (error) {
-    throw new Error('chdb is not installed', { cause: error });
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND')
+      throw new Error(NOT_INSTALLED, { cause: error });
+    throw error;
   }
 }
 
 function fail(id: number, error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
-  const reason = message === 'chdb is not installed' ? 'missing' : 'failed';
+  const reason = message === NOT_INSTALLED ? 'missing' : 'failed';
   writeFrame(socket, id, FRAME.error, JSON.stringify({ message, reason } satisfies EngineError));
 }
 
@@ -132,6 +135,7 @@ function marker(id: number): string {
   return `/* spoor ${id} */ `;
 }
 
+const NOT_INSTALLED = 'chdb is not installed';
 const MARK_CACHE_BYTES = 64 * 1024 * 1024;
 /** Room for 1,500 trace ids and some thousand hashes in one statement. */
 const MAX_QUERY_BYTES = 4 * 1024 * 1024;

@@ -208,8 +208,8 @@ function toSummary(row: readonly unknown[]): TraceSummary {
       .sort()
       .map((name) => ({
         name,
-        spanCount: Number(perService[name]),
-        errorSpanCount: Number(perError[name] ?? 0),
+        spanCount: perService[name] ?? 0,
+        errorSpanCount: perError[name] ?? 0,
       })),
   };
 }
