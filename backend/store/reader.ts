@@ -192,8 +192,8 @@ function toSummary(row: readonly unknown[]): TraceSummary {
       string,
       string,
       string,
-      Record<string, number>,
-      Record<string, number>,
+      Record<string, string>,
+      Record<string, string>,
     ];
   return {
     traceId,
@@ -208,8 +208,8 @@ function toSummary(row: readonly unknown[]): TraceSummary {
       .sort()
       .map((name) => ({
         name,
-        spanCount: perService[name] ?? 0,
-        errorSpanCount: perError[name] ?? 0,
+        spanCount: Number(perService[name]),
+        errorSpanCount: Number(perError[name] ?? 0),
       })),
   };
 }
