@@ -64,6 +64,8 @@ function matches(span: SpanData, query: TraceQuery): boolean {
     (query.maxDurationNano === undefined || duration <= query.maxDurationNano) &&
     (!query.errorOnly || span.status.code === 2) &&
     Object.entries(query.attributes).every(([key, wanted]) => {
+      // As Jaeger's memory store has it: not an error is Ok or Unset.
+      if (key === 'error' && wanted === 'false') return span.status.code !== 2;
       const value = span.attributes[key] ?? span.resource[key];
       return value !== undefined && (wanted === null || textOf(value) === wanted);
     })
