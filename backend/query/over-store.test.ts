@@ -37,6 +37,7 @@ const paths: readonly string[] = [
   '/api/dependencies',
   `/api/v3/traces/${id}`,
   `/api/v3/traces?${range}&query.serviceName=image&query.attributes={"error":"false"}`,
+  `/api/v3/trace-summaries?${range}&query.serviceName=image`,
   // Through every parameter that could reach the engine.
   `/api/traces?service=${encodeURIComponent("a' OR 1=1 --")}&operation=${encodeURIComponent("'); DROP TABLE spans; --")}`,
   `/api/traces?tag=${encodeURIComponent("x'{y:String}\\:z') OR ('1'='1")}`,
