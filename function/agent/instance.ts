@@ -126,7 +126,13 @@ export class Instance {
     }
     const nextSequence = this.#sequence + 1;
     const { createdUnixNano } = this.#reader.header;
-    writeSnapshot(this.#snapshotPath, { createdUnixNano, nextSequence }, this.transcoder);
+    try {
+      writeSnapshot(this.#snapshotPath, { createdUnixNano, nextSequence }, this.transcoder);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
+      return; // not given back while the disk is full; `drain` comes to the segment's end again and tries anew
+    }
     this.#reader.freeBefore(nextSequence);
     this.#sequence = nextSequence;
     this.#index = -1;
