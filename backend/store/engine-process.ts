@@ -81,11 +81,16 @@ readFrames(socket, (id, kind, payload) => {
       format: 'Null',
     });
 });
-// The store is gone, or wants us gone. Closing sessions could wait for a hanging statement; what is durable is durable.
-socket.on('close', () => process.exit(0));
-socket.on('error', () => process.exit(0));
+// The store is gone, or wants us gone. No process.exit(): it runs the engine's destructors, which wait for ever for a merge
+// that is under way, and the data directory stays locked. What is durable is durable.
+socket.on('close', die);
+socket.on('error', die);
 // A terminal's Ctrl+C goes to the whole group: the store decides when the engine ends.
 process.on('SIGINT', () => {});
+
+function die(): void {
+  process.kill(process.pid, 'SIGKILL');
+}
 
 async function open(id: number, options: EngineOptions): Promise<void> {
   try {
