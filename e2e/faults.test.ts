@@ -12,6 +12,8 @@ describe('each fault of a greeting is told by its trace', () => {
   before(async () => {
     up = await spoorUp();
     await deployGreetings(up);
+    const { traceId } = await greet(up, { name: 'warm', language: 'en' });
+    await settledTrace(up, traceId, 'send cards');
   });
   after(async () => {
     await up[Symbol.asyncDispose]();

@@ -24,7 +24,7 @@ describe('Greetings as a Service', () => {
 
   test('a good greeting is one trace, one tree, from the router to the card', async () => {
     const { status, traceId } = await greet(up, { name: 'Ada', language: 'fr' });
-    assert.equal(status, 200);
+    assert.equal(status, 202);
     const spans = await settledTrace(up, traceId, 'send cards');
 
     assertOneTree(spans);
@@ -100,7 +100,7 @@ describe('Greetings as a Service', () => {
       { name: 'Barbara', language: 'es' },
       { traceparent: '00-00000000000000000000000000000000-zz-01' },
     );
-    assert.equal(answer.status, 200);
+    assert.equal(answer.status, 202);
     assert.match(answer.traceId, /^(?!0{32})[0-9a-f]{32}$/);
   });
 });

@@ -49,7 +49,7 @@ describe('kill -9 in the middle of traffic', () => {
   });
 });
 
-/** Greets from several callers for a while, with `disturb` in the middle; the trace ids of the answers that were 200. */
+/** Greets from several callers for a while, with `disturb` in the middle; the trace ids of the answers that were 202. */
 async function traffic(up: SpoorUp, disturb: () => Promise<void>): Promise<string[]> {
   const until = Date.now() + TRAFFIC_MS;
   const acknowledged: string[] = [];
@@ -57,7 +57,7 @@ async function traffic(up: SpoorUp, disturb: () => Promise<void>): Promise<strin
     while (Date.now() < until) {
       try {
         const { status, traceId } = await greet(up, { name: `caller ${caller}`, language: 'en' });
-        if (status === 200) acknowledged.push(traceId);
+        if (status === 202) acknowledged.push(traceId);
       } catch {
         // The platform is being killed: a refused connection is no acknowledgement.
       }
