@@ -145,3 +145,494 @@ export interface IncomingLinkJson {
   readonly toSpanId: string;
   readonly attributes: readonly OtlpKeyValue[];
 }
+
+/*
+ * What Jaeger has no word for. Every time is ns as a decimal string: `…UnixNano` since the epoch, `…Nano` a length. Shares and
+ * rates are plain numbers. A span is named by both its ids, since a flow holds several traces.
+ */
+
+export interface SpanRefJson {
+  readonly traceId: string;
+  readonly spanId: string;
+}
+
+/** `caller`: from the request to the last byte of its answer. `end-to-end`: until the last thing that the event caused has ended. */
+export type ReadingJson = 'caller' | 'end-to-end';
+
+/** The stages into which the time of an invocation is told apart (backend/diagnosis/stages.ts says which span means which). */
+export type StageJson =
+  | 'queue wait'
+  | 'throttle'
+  | 'wait for capacity'
+  | 'start instance'
+  | 'fetch package'
+  | 'load function'
+  | 'transfer'
+  | 'handler'
+  | 'downstream call'
+  | 'response'
+  | 'retry back-off'
+  | 'unknown';
+
+/** `GET /api/flows/{traceId}`: every trace that links join with this one, as one causal graph. 404 when the trace is not there. */
+export interface FlowJson {
+  /** The trace that was asked for. */
+  readonly traceId: string;
+  /** All of the flow, the one where it began first. */
+  readonly traceIds: readonly string[];
+  readonly startUnixNano: string;
+  readonly endUnixNano: string;
+  readonly durationNano: string;
+  readonly spanCount: number;
+  readonly errorSpanCount: number;
+  /** Something was left out because the flow is too large (`?maxSpans=`, `?maxTraces=`). */
+  readonly truncated: boolean;
+  /** Nothing that was sent is still to be consumed, and no span is open. */
+  readonly settled: boolean;
+  /** Records that a consumer group which has read this topic before has not answered for. */
+  readonly waitingFor: readonly WaitingForJson[];
+  /** Causes before effects. */
+  readonly spans: readonly FlowSpanJson[];
+  /** Who caused whom: parent in one trace, or link. A consumer that has both to one producer has one edge, `parent`. */
+  readonly edges: readonly FlowEdgeJson[];
+}
+
+export interface WaitingForJson extends SpanRefJson {
+  readonly topic: string;
+  /** '' when no group is known. */
+  readonly consumerGroup: string;
+  readonly sinceUnixNano: string;
+}
+
+export interface FlowSpanJson extends SpanRefJson {
+  /** '' for a root. */
+  readonly parentSpanId: string;
+  /** The span that it is drawn below: its parent, else what it links to. null: nothing in this flow caused it. */
+  readonly cause: SpanRefJson | null;
+  /** Distance to the root of the flow over `cause`. */
+  readonly depth: number;
+  readonly service: string;
+  readonly name: string;
+  /** internal | server | client | producer | consumer | unspecified */
+  readonly kind: string;
+  readonly startUnixNano: string;
+  readonly endUnixNano: string;
+  readonly error: boolean;
+  readonly statusMessage: string;
+  /** Its process died before it ended; why, when known (`timeout`, `oom`, `signal` …). */
+  readonly unfinished: boolean;
+  readonly endReason: string;
+  /** Name of the function that it ran in; '' outside functions. */
+  readonly function: string;
+  readonly version: string;
+  readonly instance: string;
+  readonly coldStart: boolean;
+  /** 0 when it is no attempt. */
+  readonly attempt: number;
+}
+
+export interface FlowEdgeJson {
+  readonly from: SpanRefJson;
+  readonly to: SpanRefJson;
+  /** `call` inside a process or over HTTP, `message` over a topic, `link` any other link. */
+  readonly kind: 'call' | 'message' | 'link';
+  /** How the trace says it. */
+  readonly shape: 'parent' | 'link' | 'both';
+  /** Of a message: between the end of its sending and its receipt; null when it is no message. Negative clocks show as 0 with `clockSkew`. */
+  readonly waitNano: string | null;
+  readonly clockSkew: boolean;
+  /** '' when it is no message. */
+  readonly topic: string;
+  readonly partition: string;
+  readonly offset: string;
+  readonly consumerGroup: string;
+}
+
+/**
+ * `GET /api/traces/{traceId}/account?reading=caller|end-to-end&span=ID`: where the time went. `reading` is `end-to-end` by
+ * default; `span` asks for one invocation only. The stages sum to `wallNano` exactly, and so do the segments.
+ */
+export interface AccountJson {
+  readonly traceId: string;
+  readonly reading: ReadingJson;
+  /** The span whose time this is: the root, or the one asked for. */
+  readonly root: SpanRefJson;
+  readonly startUnixNano: string;
+  readonly endUnixNano: string;
+  readonly wallNano: string;
+  /** Largest first. */
+  readonly stages: readonly AccountStageJson[];
+  /** The same in order of time, without gap or overlap. */
+  readonly segments: readonly SegmentJson[];
+}
+
+export interface AccountStageJson {
+  readonly stage: StageJson;
+  /** Function, service or topic that spent it; '' when unknown. */
+  readonly owner: string;
+  readonly nano: string;
+  /** 0..1 of the wall time. */
+  readonly share: number;
+  readonly spans: readonly SpanRefJson[];
+}
+
+export interface SegmentJson extends SpanRefJson {
+  readonly startUnixNano: string;
+  readonly endUnixNano: string;
+  readonly nano: string;
+  readonly stage: StageJson;
+  readonly owner: string;
+  readonly service: string;
+  /** Name of the span. */
+  readonly name: string;
+}
+
+/** `GET /api/traces/{traceId}/critical-path?reading=caller|end-to-end` (default `end-to-end`): what would have to be faster for the whole to be faster. */
+export interface CriticalPathJson {
+  readonly traceId: string;
+  readonly reading: ReadingJson;
+  readonly root: SpanRefJson;
+  readonly startUnixNano: string;
+  readonly endUnixNano: string;
+  readonly wallNano: string;
+  /** In order of time, without gap or overlap. */
+  readonly segments: readonly SegmentJson[];
+  /** Every span that has a part in it, with its own part; largest first. */
+  readonly spans: readonly (SpanRefJson & {
+    readonly service: string;
+    readonly name: string;
+    readonly nano: string;
+    readonly share: number;
+  })[];
+}
+
+/** `GET /api/traces/{traceId}/why`: the ranked causes, or why there is none. 404 when the trace is not there. */
+export interface WhyJson {
+  readonly traceId: string;
+  readonly outcome: 'failed' | 'slow' | 'healthy' | 'open';
+  /** One line: what happened, and to whom. */
+  readonly summary: string;
+  /** A cause stands at rank 1 with `confident`. */
+  readonly determined: boolean;
+  /** Why no cause is named; '' when one is. */
+  readonly notDetermined: string;
+  /** Likeliest first; at most ten. */
+  readonly causes: readonly CauseJson[];
+  /** End to end. */
+  readonly account: AccountJson;
+  /** The normal run it was compared with; null when the store has none. */
+  readonly twin: TwinJson | null;
+  readonly traceIds: readonly string[];
+  readonly settled: boolean;
+}
+
+/** A life-cycle stage, or a state of it, as the root of a failure or a delay. */
+export type CauseKindJson =
+  | 'queue lag'
+  | 'few partitions'
+  | 'rebalance'
+  | 'throttled'
+  | 'waiting for capacity'
+  | 'cold start: start instance'
+  | 'cold start: fetch package'
+  | 'cold start: load function'
+  | 'bad deploy'
+  | 'slow handler'
+  | 'cpu'
+  | 'blocked event loop'
+  | 'slow downstream call'
+  | 'dead dependency'
+  | 'retry storm'
+  | 'timeout'
+  | 'out of memory'
+  | 'killed'
+  | 'exited'
+  | 'thrown'
+  | 'wrong status'
+  | 'poison message'
+  | 'batch with bad records'
+  | 'lost context'
+  | 'clock skew'
+  | 'noisy neighbour'
+  | 'late telemetry'
+  | 'platform error';
+
+export interface CauseJson {
+  readonly kind: CauseKindJson;
+  /** One sentence, for a heading. */
+  readonly title: string;
+  /** 0..1: how sure, of all that this trace could mean. */
+  readonly score: number;
+  readonly confident: boolean;
+  readonly stage: StageJson;
+  /** Function, service or topic to look at. */
+  readonly owner: string;
+  readonly spans: readonly SpanRefJson[];
+  readonly sentences: readonly SentenceJson[];
+  /** What to try next, one advice each. */
+  readonly next: readonly string[];
+}
+
+/** Every sentence rests on spans. */
+export interface SentenceJson {
+  readonly text: string;
+  readonly spans: readonly SpanRefJson[];
+  /** The figures in it, e.g. `{"name":"handler","value":"1502","unit":"ms"}`. */
+  readonly figures: readonly { readonly name: string; readonly value: string; readonly unit: string }[];
+}
+
+export interface TwinJson {
+  readonly traceId: string;
+  readonly startUnixNano: string;
+  readonly wallNano: string;
+  /** How many runs it was chosen from, and on what ground. */
+  readonly candidates: number;
+  readonly reason: string;
+  /** Largest difference first; stages of the two accounts side by side. */
+  readonly differences: readonly TwinDifferenceJson[];
+}
+
+export interface TwinDifferenceJson {
+  readonly stage: StageJson;
+  readonly owner: string;
+  readonly nano: string;
+  readonly twinNano: string;
+  /** `nano − twinNano`, may be negative. */
+  readonly deltaNano: string;
+}
+
+/** `GET /api/functions?endTs=ms&lookback=ms` (default: now, 1 h): one row for each function that ran, the busiest first. */
+export interface FunctionsJson {
+  readonly startUnixNano: string;
+  readonly endUnixNano: string;
+  readonly functions: readonly FunctionStatsJson[];
+}
+
+export interface FunctionStatsJson {
+  readonly name: string;
+  readonly versions: readonly string[];
+  readonly triggers: readonly string[];
+  readonly invocations: number;
+  readonly ratePerSecond: number;
+  readonly errors: number;
+  readonly errorRate: number;
+  readonly coldStarts: number;
+  readonly coldStartRate: number;
+  /** How many ended for a reason that a process knows: timeout, oom, signal, exit. */
+  readonly ends: Readonly<Record<string, number>>;
+  readonly p50Nano: string;
+  readonly p90Nano: string;
+  readonly p99Nano: string;
+  readonly lastSeenUnixNano: string;
+}
+
+/** `GET /api/functions/{name}?endTs&lookback&step` (ms; step 60 points by default). 404 when it did not run in that time. */
+export interface FunctionJson {
+  readonly startUnixNano: string;
+  readonly endUnixNano: string;
+  readonly stats: FunctionStatsJson;
+  /** Newest first. */
+  readonly versions: readonly FunctionGroupJson[];
+  /** Newest first. */
+  readonly instances: readonly FunctionGroupJson[];
+  readonly stepNano: string;
+  readonly points: readonly FunctionPointJson[];
+  /** Cold-start phases of this function's invocations. */
+  readonly phases: readonly {
+    readonly stage: StageJson;
+    readonly count: number;
+    readonly p50Nano: string;
+    readonly p99Nano: string;
+  }[];
+  /** Error types, the most frequent first. */
+  readonly errors: readonly {
+    readonly type: string;
+    readonly count: number;
+    readonly example: SpanRefJson;
+  }[];
+  readonly slowest: readonly InvocationJson[];
+  readonly failed: readonly InvocationJson[];
+  /** Attribute values that set the failed and the slow apart; empty when nothing does. */
+  readonly outliers: readonly OutlierJson[];
+}
+
+/** One version, or one instance (then `version` says of which). */
+export interface FunctionGroupJson {
+  readonly value: string;
+  readonly version: string;
+  readonly invocations: number;
+  readonly errors: number;
+  readonly coldStarts: number;
+  readonly p50Nano: string;
+  readonly p99Nano: string;
+  readonly firstSeenUnixNano: string;
+  readonly lastSeenUnixNano: string;
+}
+
+export interface FunctionPointJson {
+  readonly timeUnixNano: string;
+  readonly invocations: number;
+  readonly errors: number;
+  readonly coldStarts: number;
+  readonly p50Nano: string;
+  readonly p99Nano: string;
+}
+
+export interface InvocationJson extends SpanRefJson {
+  readonly startUnixNano: string;
+  readonly durationNano: string;
+  readonly version: string;
+  readonly instance: string;
+  readonly coldStart: boolean;
+  readonly error: boolean;
+  readonly statusMessage: string;
+}
+
+export interface OutlierJson {
+  readonly key: string;
+  readonly value: string;
+  /** What it sets apart. */
+  readonly of: 'failed' | 'slow';
+  /** Share of the bad ones that have it, and of the others. 0..1 */
+  readonly badShare: number;
+  readonly goodShare: number;
+  /** After correction for the number of values that were tried. */
+  readonly pValue: number;
+}
+
+/**
+ * `GET /api/messages?topic&partition&offset&key&group&trace&state=consumed|waiting|failed&endTs&lookback&limit` (100): the records that
+ * were sent, the newest first, with what each consumer group did to them.
+ */
+export interface MessagesJson {
+  readonly messages: readonly MessageJson[];
+}
+
+export interface MessageJson extends SpanRefJson {
+  readonly topic: string;
+  readonly partition: string;
+  /** '' when not known. */
+  readonly offset: string;
+  readonly key: string;
+  /** Service that sent it. */
+  readonly producer: string;
+  readonly sentUnixNano: string;
+  /** `waiting`: no group has answered for it. `failed`: a delivery ended in an error or on an error topic. */
+  readonly state: 'consumed' | 'waiting' | 'failed';
+  readonly deliveries: readonly DeliveryJson[];
+}
+
+export interface DeliveryJson extends SpanRefJson {
+  readonly consumerGroup: string;
+  readonly trigger: string;
+  /** Function that it was given to; '' when unknown. */
+  readonly function: string;
+  readonly receivedUnixNano: string;
+  readonly endUnixNano: string;
+  readonly waitNano: string;
+  readonly attempts: number;
+  /** success | retry | dead_letter | dropped; '' when unknown. */
+  readonly outcome: string;
+  readonly error: boolean;
+  readonly statusMessage: string;
+}
+
+/** `GET /api/logs?service&trace&severity&text&endTs&lookback&limit` (200): newest first. `severity` is the least: trace debug info warn error fatal. */
+export interface LogsJson {
+  readonly logs: readonly LogJson[];
+}
+
+/** `GET /api/map?endTs&lookback` (ms; default: now, 1 h): who calls whom and over which topic, parents and links alike. */
+export interface MapJson {
+  readonly startUnixNano: string;
+  readonly endUnixNano: string;
+  readonly nodes: readonly MapNodeJson[];
+  readonly edges: readonly MapEdgeJson[];
+}
+
+export interface MapNodeJson {
+  /** `function:greeter`, `service:billing`, `topic:greetings`; unique. */
+  readonly id: string;
+  readonly kind: 'function' | 'service' | 'topic';
+  readonly name: string;
+  /** Spans that came in: of a function its invocations, of a topic the records sent. */
+  readonly calls: number;
+  readonly errors: number;
+  readonly ratePerSecond: number;
+  readonly p50Nano: string;
+  readonly p99Nano: string;
+}
+
+export interface MapEdgeJson {
+  readonly from: string;
+  readonly to: string;
+  readonly kind: 'call' | 'send' | 'receive';
+  readonly calls: number;
+  readonly errors: number;
+  readonly ratePerSecond: number;
+  readonly p50Nano: string;
+  readonly p99Nano: string;
+  /** Of `receive`: from the end of sending to receipt; '0' otherwise. */
+  readonly lagP50Nano: string;
+  readonly lagP99Nano: string;
+  /** Of `receive`. */
+  readonly consumerGroup: string;
+}
+
+/** `GET /api/metrics/red?service&operation&kind&by=service|operation|function&endTs&lookback&step` (ms): rate, errors and duration over time. */
+export interface RedJson {
+  readonly startUnixNano: string;
+  readonly endUnixNano: string;
+  readonly stepNano: string;
+  readonly series: readonly {
+    readonly service: string;
+    /** '' when not grouped by it. */
+    readonly operation: string;
+    readonly points: readonly RedPointJson[];
+  }[];
+}
+
+export interface RedPointJson {
+  readonly timeUnixNano: string;
+  readonly calls: number;
+  readonly errors: number;
+  readonly ratePerSecond: number;
+  readonly p50Nano: string;
+  readonly p90Nano: string;
+  readonly p99Nano: string;
+}
+
+/** `GET /api/quality?endTs&lookback`: what is wrong with the traces themselves, the worst first, with a way to mend each. */
+export interface QualityJson {
+  readonly startUnixNano: string;
+  readonly endUnixNano: string;
+  readonly traceCount: number;
+  readonly spanCount: number;
+  readonly findings: readonly QualityFindingJson[];
+}
+
+export interface QualityFindingJson {
+  readonly kind:
+    | 'missing propagation'
+    | 'orphan span'
+    | 'broken link'
+    | 'clock skew'
+    | 'unfinished span'
+    | 'dropped data'
+    | 'old attribute names'
+    | 'wrong kind';
+  /** Between whom: `greeter → billing`, `topic greetings → group cards`, or one service. */
+  readonly subject: string;
+  readonly count: number;
+  /** Of those that could have it. 0..1 */
+  readonly share: number;
+  readonly hint: string;
+  readonly examples: readonly SpanRefJson[];
+}
+
+/** `GET /api/traces/stream`: server-sent events `trace`, one for each trace that is new or has changed. */
+export interface TraceEventJson {
+  readonly summary: TraceSummaryJson;
+  /** First seen by this stream, or seen before with fewer spans. */
+  readonly change: 'new' | 'grown';
+}
