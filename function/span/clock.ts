@@ -11,6 +11,10 @@ const TOLERATED_DRIFT_MS = 2;
 /** A check is worth a clock read this often, in monotonic ms; a suspension is much longer than the work between two checks. */
 const CHECK_EVERY_MS = 1;
 
+/** A wall clock reading is believed when the monotonic readings around it are this close. */
+const CLOSE_READINGS_MS = 0.2;
+const READINGS = 5;
+
 /** Unix time in ms at which the monotonic clock read 0, as far as we know now. */
 let offsetMs = performance.timeOrigin;
 let corrections = 0;
@@ -26,11 +30,27 @@ export function checkWallClock(nowMs: number): number {
   if (nowMs - checkedMs < CHECK_EVERY_MS) return corrections;
   checkedMs = nowMs;
   const driftMs = Date.now() + 0.5 - (offsetMs + nowMs);
-  if (driftMs > TOLERATED_DRIFT_MS || driftMs < -TOLERATED_DRIFT_MS) {
-    offsetMs += driftMs;
-    corrections += 1;
-  }
+  if (driftMs > TOLERATED_DRIFT_MS || driftMs < -TOLERATED_DRIFT_MS) correct();
   return corrections;
+}
+
+/**
+ * Looks again before believing it: on a busy machine this process may have been off the CPU between the two readings, and
+ * that is no drift. Only a wall clock read between two monotonic readings that lie close together counts.
+ */
+function correct(): void {
+  for (let i = 0; i < READINGS; i += 1) {
+    const before = performance.now();
+    const wallMs = Date.now() + 0.5;
+    const after = performance.now();
+    if (after - before > CLOSE_READINGS_MS) continue;
+    const driftMs = wallMs - (offsetMs + before);
+    if (driftMs > TOLERATED_DRIFT_MS || driftMs < -TOLERATED_DRIFT_MS) {
+      offsetMs += driftMs;
+      corrections += 1;
+    }
+    return;
+  }
 }
 
 /** Unix time in ns of a monotonic time, to the microsecond. */

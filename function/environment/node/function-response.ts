@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { http } from './http.ts';
 import { typeForWord } from './media-type.ts';
@@ -8,6 +9,14 @@ export class FunctionResponse extends http.ServerResponse<FunctionRequest> {
   readonly locals: Record<string, unknown> = {};
   /** Told when a stream given as the body fails. */
   onSourceError: ((error: unknown) => void) | undefined;
+  /** Told once the answer's last byte is handed over, before the caller can act on it. */
+  onAnswered: (() => void) | undefined;
+
+  override end(...args: unknown[]): this {
+    super.end(...(args as unknown as Parameters<ServerResponse['end']>));
+    this.onAnswered?.();
+    return this;
+  }
 
   /** Throws RangeError when `code` is no HTTP status. */
   status(code: number | string): this {

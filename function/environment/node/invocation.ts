@@ -22,7 +22,8 @@ export function activeInvocation(): Invocation | undefined {
 /**
  * One request to the function, from its first byte until the answer's last: the end of its span.
  *
- *     answered   the response is handed over whole
+ *     answered   the response is handed over whole: its span ends here, not when the last byte has left the machine, so that
+ *                it is in the journal before the caller goes on
  *     cut        the client went away: the span waits for the function, which is still at work
  */
 export class Invocation {
@@ -49,6 +50,9 @@ export class Invocation {
     this.#ended = ended;
     response.on('close', () => this.#close());
     response.onSourceError = (error) => this.failed(error);
+    response.onAnswered = () => {
+      if (!this.#running) this.#end();
+    };
   }
 
   /** `context` with this invocation and its span. */
@@ -59,7 +63,7 @@ export class Invocation {
   /** The function gave back control for good. */
   settled(): void {
     this.#running = false;
-    if (this.#closed) this.#end();
+    if (this.#closed || this.#response.writableEnded) this.#end();
   }
 
   failed(error: unknown): void {
@@ -70,7 +74,7 @@ export class Invocation {
     }
     this.record(error);
     answerFailure(this.#response, error, this);
-    if (this.#closed) this.#end();
+    if (this.#closed || this.#response.writableEnded) this.#end();
   }
 
   /** Notes an error on the span; what the client did wrong is no exception of the function. */
@@ -95,7 +99,8 @@ export class Invocation {
     if (this.#over) return;
     this.#over = true;
     const response = this.#response;
-    if (response.headersSent && (response.writableFinished || this.#failed)) {
+    const answered = this.#closed ? response.writableFinished : response.writableEnded;
+    if (response.headersSent && (answered || this.#failed)) {
       const status = response.statusCode;
       this.span.setAttribute(HTTP_RESPONSE_STATUS_CODE, status);
       if (status >= 500 && !this.#failed) {
