@@ -24,12 +24,14 @@ export async function buildUi(): Promise<string> {
   const built = await readFile(join(dist, STAMP), 'utf8').catch(() => undefined);
   if (built === wanted) return dist;
 
+  console.error('building the screens');
   // Built aside and moved in place, so that two who build at once never serve half of each other's.
   const aside = join(root, `ui/.cache/build-${process.pid}`);
   const { build } = await import('vite');
   await build({
     configFile: join(root, 'ui/vite.config.ts'),
-    logLevel: 'warn',
+    // One line above says what goes on; what vite would add are hints for whoever works on the screens.
+    logLevel: 'error',
     build: { outDir: aside, emptyOutDir: true },
   });
   await compress(aside);

@@ -82,7 +82,7 @@ describe('the UI', () => {
 
 /** Bars stand where time puts them: a child's bar does not begin left of its parent's, and every bar is inside the chart. */
 async function assertWaterfall(page: Page): Promise<void> {
-  const bars = await page.locator('[data-span-bar]').evaluateAll((elements) =>
+  const bars = await page.locator('.wf-row .bar').evaluateAll((elements) =>
     elements.map((element) => {
       const { left, right, width } = element.getBoundingClientRect();
       return { left, right, width };

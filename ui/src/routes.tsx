@@ -1,4 +1,10 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from '@tanstack/react-router';
 import { SearchPage } from './search/search-page.tsx';
 import { PageError } from './shell/notice.tsx';
 import { Shell } from './shell/shell.tsx';
@@ -12,9 +18,18 @@ const rootRoute = createRootRoute({
 /** The URL holds what a link should carry: the filter of a search. */
 const searchRoute = createRoute({
   getParentRoute: () => rootRoute,
-  path: '/',
+  path: '/search',
   validateSearch: (raw: Record<string, unknown>) => raw,
   component: SearchPage,
+});
+
+const homeRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/',
+  beforeLoad: () => {
+    // oxlint-disable-next-line typescript/only-throw-error -- the router's own way
+    throw redirect({ to: '/search', replace: true });
+  },
 });
 
 /** …and the span that is open. */
@@ -27,7 +42,7 @@ const traceRoute = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: rootRoute.addChildren([searchRoute, traceRoute]),
+  routeTree: rootRoute.addChildren([homeRoute, searchRoute, traceRoute]),
   defaultPreload: false,
   // Plain text, not JSON: a span id of digits only must stay a text, and links stay readable.
   parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),

@@ -12,8 +12,8 @@ import { ResultList } from './result-list.tsx';
 import { ScatterPlot } from './scatter-plot.tsx';
 
 export function SearchPage() {
-  const raw = useSearch({ from: '/' });
-  const navigate = useNavigate({ from: '/' });
+  const raw = useSearch({ from: '/search' });
+  const navigate = useNavigate({ from: '/search' });
   const search = useMemo(() => readSearch(raw), [raw]);
   const parsed = useMemo(() => parseLogfmt(search.tags), [search.tags]);
   const services = useQuery(servicesQuery());

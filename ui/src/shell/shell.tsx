@@ -19,7 +19,7 @@ export function Shell() {
           Spoor
         </Link>
         <nav aria-label="Pages">
-          <Link to="/" className="nav" activeOptions={{ exact: true, includeSearch: false }}>
+          <Link to="/search" className="nav" activeOptions={{ includeSearch: false }}>
             Traces
           </Link>
         </nav>
