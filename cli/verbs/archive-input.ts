@@ -13,16 +13,21 @@ import { wrongUsage } from './flags.ts';
  * `--code`, `--src` and `--deploy`: one file as it is, more files or a folder as a zip, a URL as a URL. Small ones go into the
  * package itself, larger ones are uploaded first (Fission's rule, 256 KiB).
  */
-export async function archiveOf(context: CliContext, inputs: readonly string[]): Promise<Archive> {
+export async function archiveOf(
+  context: CliContext,
+  inputs: readonly string[],
+  sha256?: string,
+): Promise<Archive> {
   const [only] = inputs;
-  if (only !== undefined && inputs.length === 1 && /^https?:\/\//.test(only)) return await archiveAt(only);
+  if (only !== undefined && inputs.length === 1 && /^https?:\/\//.test(only))
+    return await archiveAt(only, sha256);
   const content = await gather(inputs);
   if (content.length <= LITERAL_LIMIT) return { type: 'literal', literal: content };
   return { type: 'kept', ...(await (await context.client()).keepArchive(content)) };
 }
 
-/** The sum is taken now, so that what runs later is what was seen. */
-async function archiveAt(url: string): Promise<Archive> {
+/** The sum, when it is not given, is taken now, so that what runs later is what was seen. */
+async function archiveAt(url: string, wanted: string | undefined): Promise<Archive> {
   let response: Response;
   try {
     response = await fetch(url, { signal: AbortSignal.timeout(60_000) });
@@ -36,6 +41,12 @@ async function archiveAt(url: string): Promise<Archive> {
   const sha256 = createHash('sha256')
     .update(Buffer.from(await response.arrayBuffer()))
     .digest('hex');
+  if (wanted !== undefined && wanted.toLowerCase() !== sha256)
+    throw new Failure(
+      'cli',
+      'conflict',
+      `cannot take ${url}: its sha256 is ${sha256} and should be ${wanted}`,
+    );
   return { type: 'url', url, sha256 };
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { Failure } from '../../server/failure.ts';
 import { toManifest } from '../../platform/spec/manifest.ts';
-import type { Environment, ResourceLimits } from '../../platform/spec/resources.ts';
+import { keyOf, type Environment, type ResourceLimits } from '../../platform/spec/resources.ts';
 import { runtimeOf } from '../../platform/spec/runtime.ts';
 import type { CliContext } from '../context.ts';
 import { collectPairs, listed, namespaced, outputOption, savable, verb, wholeNumber } from './flags.ts';
@@ -109,11 +110,17 @@ export function register(program: Command, context: CliContext): void {
     .option('--ignorenotfound', 'it is not a failure when there is none')
     .option('-f, --force', 'delete it although functions use it')
     .action(async (flags: NameFlags & { ignorenotfound?: boolean; force?: boolean }) => {
-      await remove(context, 'Environment', flags, flags.ignorenotfound);
-      const users = (await (await context.client()).list('Function', flags.namespace))
-        .filter((fn) => fn.spec.environment.name === flags.name)
-        .map((fn) => fn.metadata.name);
+      const users = (await (await context.client()).list('Function'))
+        .filter(({ spec }) => keyOf(spec.environment) === keyOf(flags))
+        .map(({ metadata }) => metadata.name);
       if (users.length > 0 && flags.force !== true)
+        throw new Failure(
+          'cli',
+          'conflict',
+          `cannot delete environment '${flags.name}': functions run in it (${users.join(', ')}). Delete them first, or give --force`,
+        );
+      await remove(context, 'Environment', flags, flags.ignorenotfound);
+      if (users.length > 0)
         context.out.warn(`functions that use it cannot run any more: ${users.join(', ')}`);
     });
 

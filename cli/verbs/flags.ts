@@ -66,6 +66,22 @@ export function collect(value: string, previous: readonly string[] = []): readon
   return [...previous, value];
 }
 
+/** As `collect`, and several in one, parted by commas, as Fission takes them: `--method GET,POST`. */
+export function collectList(value: string, previous: readonly string[] = []): readonly string[] {
+  const items = value.split(',').map((item) => item.trim());
+  return [...previous, ...items.filter((item) => item !== '')];
+}
+
+/** As `collectPairs`, and several in one, parted by commas: `--labels a=b,c=d`. */
+export function collectPairList(
+  value: string,
+  previous: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  let pairs = { ...previous };
+  for (const pair of value.split(',')) if (pair.trim() !== '') pairs = collectPairs(pair.trim(), pairs);
+  return pairs;
+}
+
 /** `key=value`, repeatable. */
 export function collectPairs(
   value: string,

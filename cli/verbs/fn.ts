@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { Option, type Command } from 'commander';
 import { describe } from '../../platform/spec/kinds.ts';
 import { toManifest } from '../../platform/spec/manifest.ts';
-import type { FunctionResource, Resource } from '../../platform/spec/resources.ts';
+import type { FunctionResource, Metadata, Resource } from '../../platform/spec/resources.ts';
 import { functionNames } from '../../platform/spec/validate.ts';
 import type { CliContext } from '../context.ts';
 import {
-  collect,
+  collectList,
+  collectPairList,
   collectPairs,
   listed,
   namespaced,
@@ -46,7 +47,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--env <name>', 'its environment')
     .option('--url <path>', 'also create an HTTP trigger for this path')
     .option('--prefix <path>', 'also create an HTTP trigger for every path below this one')
-    .option('--method <method>', 'of that HTTP trigger (default: GET); may be repeated', collect)
+    .option('--method <method>', 'of that HTTP trigger (default: GET); may be repeated', collectList)
     .action((flags: CreateFlags) => create(context, flags));
 
   functionFlags(
@@ -123,6 +124,10 @@ interface FunctionFlags extends ContentFlags {
   readonly configmap?: readonly string[];
   readonly envVar?: Readonly<Record<string, string>>;
   readonly streaming?: boolean;
+  readonly streamingIdleTimeout?: number;
+  readonly streamingMaxDuration?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotation?: Readonly<Record<string, string>>;
   readonly maxmemory?: number;
   readonly maxcpu?: number;
 }
@@ -160,10 +165,14 @@ function functionFlags(command: Command): Command {
     )
     .option('--minscale <n>', 'least instances, newdeploy', wholeNumber)
     .option('--maxscale <n>', 'most instances, newdeploy', wholeNumber)
-    .option('--secret <name>', 'secret the function may read; may be repeated', collect)
-    .option('--configmap <name>', 'configmap the function may read; may be repeated', collect)
+    .option('--secret <name>', 'secret the function may read; may be repeated', collectList)
+    .option('--configmap <name>', 'configmap the function may read; may be repeated', collectList)
     .option('-e, --env-var <key=value>', 'environment variable; may be repeated', collectPairs)
+    .option('--labels <key=value,...>', 'labels of the function', collectPairList)
+    .option('--annotation <key=value>', 'annotation of the function; may be repeated', collectPairs)
     .option('--streaming', 'pass the answer on as it comes, with no limit on the whole')
+    .option('--streaming-idle-timeout <seconds>', 'longest silence of a stream (default: 60)', wholeNumber)
+    .option('--streaming-max-duration <seconds>', 'longest time of a stream (default: no limit)', wholeNumber)
     .option('--maxmemory <MiB>', 'memory limit of an instance', wholeNumber)
     .option('--maxcpu <millicores>', 'CPU limit of an instance', wholeNumber);
 }
@@ -188,7 +197,7 @@ async function create(context: CliContext, flags: CreateFlags): Promise<void> {
   if (flags.pkg === undefined) made.push(await newPackage(context, packageref, environment, flags));
   made.push({
     kind: 'Function',
-    metadata: newMetadata(flags),
+    metadata: withLabels(newMetadata(flags), flags),
     spec: changed({ ...DEFAULTS, environment, package: { packageref, functionName: '' } }, flags, namespace),
   });
   if (flags.url !== undefined || flags.prefix !== undefined)
@@ -225,7 +234,7 @@ async function update(context: CliContext, flags: UpdateFlags): Promise<void> {
     flags,
     flags.namespace,
   );
-  await client.put({ ...found, spec });
+  await client.put({ ...found, metadata: withLabels(found.metadata, flags), spec });
   context.out.print(`function '${flags.name}' updated`);
 }
 
@@ -267,12 +276,33 @@ function changed(spec: FunctionSpec, flags: FunctionFlags, namespace: string): F
     executorType: flags.executortype ?? spec.executorType,
     minScale: flags.minscale ?? spec.minScale,
     maxScale: flags.maxscale ?? spec.maxScale,
-    ...(flags.streaming === true ? { streaming: spec.streaming ?? { idleTimeout: 60 } } : {}),
+    ...streamingOf(spec, flags),
     resources: {
       ...spec.resources,
       ...(flags.maxmemory === undefined ? {} : { memoryLimitBytes: flags.maxmemory * 2 ** 20 }),
       ...(flags.maxcpu === undefined ? {} : { cpuLimit: flags.maxcpu / 1000 }),
     },
+  };
+}
+
+function streamingOf(spec: FunctionSpec, flags: FunctionFlags): Pick<FunctionSpec, 'streaming'> {
+  const { streaming, streamingIdleTimeout, streamingMaxDuration } = flags;
+  if (streaming !== true && streamingIdleTimeout === undefined && streamingMaxDuration === undefined)
+    return {};
+  const maxDuration = streamingMaxDuration ?? spec.streaming?.maxDuration ?? 0;
+  return {
+    streaming: {
+      idleTimeout: streamingIdleTimeout ?? spec.streaming?.idleTimeout ?? 60,
+      ...(maxDuration > 0 ? { maxDuration } : {}),
+    },
+  };
+}
+
+function withLabels(metadata: Metadata, flags: FunctionFlags): Metadata {
+  return {
+    ...metadata,
+    labels: { ...metadata.labels, ...flags.labels },
+    annotations: { ...metadata.annotations, ...flags.annotation },
   };
 }
 

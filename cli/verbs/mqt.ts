@@ -4,7 +4,7 @@ import { toManifest } from '../../platform/spec/manifest.ts';
 import type { MessageQueueTrigger } from '../../platform/spec/resources.ts';
 import { functionNames } from '../../platform/spec/validate.ts';
 import type { CliContext } from '../context.ts';
-import { collectPairs, listed, namespaced, outputOption, savable, verb, wholeNumber } from './flags.ts';
+import { collectPairList, listed, namespaced, outputOption, savable, verb, wholeNumber } from './flags.ts';
 import type { ListFlags, NameFlags, SaveFlags } from './flags.ts';
 import { newMetadata } from './new-metadata.ts';
 import { mustExist, mustGet, remove } from './remove.ts';
@@ -162,11 +162,11 @@ function triggerFlags(command: Command): Command {
     .option('--resptopic <topic>', 'topic for what the function answers')
     .option('--errortopic <topic>', 'topic for records that failed every attempt')
     .option('--maxretries <n>', 'attempts after the first (default: 0)', wholeNumber)
-    .option('--contenttype <type>', 'Content-Type of the call (default: application/json)')
+    .option('-c, --contenttype <type>', 'Content-Type of the call (default: application/json)')
     .option(
       '--metadata <key=value>',
       'option of the trigger, such as consumerGroup=cards; may be repeated',
-      collectPairs,
+      collectPairList,
     )
     .option('--secret <name>', 'secret with the credentials of the queue');
 }

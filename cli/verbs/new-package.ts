@@ -9,6 +9,8 @@ export interface ContentFlags {
   readonly code?: string;
   readonly src?: readonly string[];
   readonly deploy?: readonly string[];
+  readonly srcchecksum?: string;
+  readonly deploychecksum?: string;
   readonly buildcmd?: string;
 }
 
@@ -38,7 +40,7 @@ export async function archivesOf(
   if (flags.code !== undefined && flags.deploy !== undefined)
     throw wrongUsage('cannot take both --code and --deploy: --code is one file, --deploy a built archive');
   const deploy = flags.code === undefined ? flags.deploy : [flags.code];
-  const source = flags.src ? await archiveOf(context, flags.src) : undefined;
-  const deployment = deploy ? await archiveOf(context, deploy) : undefined;
+  const source = flags.src ? await archiveOf(context, flags.src, flags.srcchecksum) : undefined;
+  const deployment = deploy ? await archiveOf(context, deploy, flags.deploychecksum) : undefined;
   return { ...(source ? { source } : {}), ...(deployment ? { deployment } : {}) };
 }

@@ -241,5 +241,7 @@ export function contentFlags(command: Command): Command {
       'files that run as they are, a zip, a folder or a URL; may be repeated',
       collect,
     )
+    .option('--srcchecksum <sha256>', 'what the source at a URL must have')
+    .option('--deploychecksum <sha256>', 'what the archive at a URL must have')
     .option('--buildcmd <command>', 'command that builds the source');
 }

@@ -5,7 +5,7 @@ import type { FunctionReference, HTTPTrigger } from '../../platform/spec/resourc
 import { functionNames } from '../../platform/spec/validate.ts';
 import type { CliContext } from '../context.ts';
 import {
-  collect,
+  collectList,
   listed,
   namespaced,
   outputOption,
@@ -213,16 +213,19 @@ export function newRoute(wish: NewRoute): HTTPTrigger {
 
 function routeFlags(command: Command): Command {
   return command
-    .option('--function <name>', 'function to call; twice to share the calls by weight', collect)
+    .option('--function <name>', 'function to call; twice to share the calls by weight', collectList)
     .option(
       '--weight <percent>',
       'weight of each function, in their order',
-      (text: string, previous: readonly number[] | undefined) => [...(previous ?? []), wholeNumber(text)],
+      (text: string, previous: readonly number[] | undefined) => [
+        ...(previous ?? []),
+        ...text.split(',').map(wholeNumber),
+      ],
     )
     .option('--url <path>', 'path, such as /users/{id} or /users/{id:[0-9]+}')
     .option('--prefix <path>', 'every path below this one')
     .option('--keepprefix', 'do not strip the prefix from what the function sees')
-    .option('--method <method>', 'HTTP method (default: GET); may be repeated', collect)
+    .option('--method <method>', 'HTTP method (default: GET); may be repeated', collectList)
     .option('--host <name>', 'only for this host name')
     .addOption(
       new Option('--invocation-mode <mode>', 'sync, or async to answer 202 at once').choices([

@@ -1,10 +1,12 @@
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { existsSync, watch } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import type { Command } from 'commander';
 import { stringify } from 'yaml';
-import { toFailure } from '../../server/failure.ts';
+import { Failure, toFailure } from '../../server/failure.ts';
 import {
   applyFolder,
   checkFolder,
@@ -20,6 +22,7 @@ import type { CliContext } from '../context.ts';
 import { createCliContext } from '../context.ts';
 import { outputOption, verb, wrongUsage } from './flags.ts';
 import { untilBuilt } from './pkg.ts';
+import { watchTree } from './watch-tree.ts';
 
 const BUILD_TIMEOUT_MS = 300_000;
 /** Editors write a file in several steps; one apply is enough for them. */
@@ -64,7 +67,10 @@ export function register(program: Command, context: CliContext): void {
     .option('--watch', 'apply again whenever a file changes, until Ctrl-C')
     .option('--dry-run', 'say what would change, change nothing')
     .option('--allowconflicts', 'take over resources that belong to another deployment')
-    .option('--commitlabel <text>', 'label for every resource (a commit, say)')
+    .option(
+      '--commitlabel [text]',
+      'label every resource with this text (default: the commit of the spec folder)',
+    )
     .addOption(outputOption(['json', 'yaml']))
     .action((flags: ApplyFlags) => apply(context, flags));
 
@@ -117,7 +123,7 @@ interface ApplyFlags extends FolderFlags {
   readonly watch?: boolean;
   readonly dryRun?: boolean;
   readonly allowconflicts?: boolean;
-  readonly commitlabel?: string;
+  readonly commitlabel?: string | true;
   readonly output?: string;
 }
 
@@ -150,22 +156,20 @@ async function apply(context: CliContext, flags: ApplyFlags): Promise<void> {
   await applyOnce(context, flags);
   if (flags.watch !== true) return;
   const root = dirname(resolve(flags.specdir));
-  context.out.remark(`watching ${root}`);
   let timer: NodeJS.Timeout | undefined;
   let running = Promise.resolve();
-  // Ends with the process: whoever wants it to stop presses Ctrl-C.
-  await new Promise<never>((_resolve, reject) => {
-    watch(root, { recursive: true }, (_event, name) => {
-      if (name !== null && /(^|\/)(\.git|node_modules|\.spoor)(\/|$)/.test(name)) return;
-      clearTimeout(timer);
-      timer = setTimeout(() => {
-        running = running
-          .then(() => applyOnce(context, flags))
-          // What is half written now may be whole at the next save.
-          .catch((error: unknown) => context.out.warn(toFailure(error, 'cli').message));
-      }, WATCH_SETTLE_MS);
-    }).on('error', reject);
+  await watchTree(root, () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      running = running
+        .then(() => applyOnce(context, flags))
+        // What is half written now may be whole at the next save.
+        .catch((error: unknown) => context.out.warn(toFailure(error, 'cli').message));
+    }, WATCH_SETTLE_MS);
   });
+  context.out.remark(`watching ${root}`);
+  // Ends with the process: whoever wants it to stop presses Ctrl-C.
+  await new Promise<never>(() => {});
 }
 
 async function applyOnce(context: CliContext, flags: ApplyFlags): Promise<void> {
@@ -173,12 +177,30 @@ async function applyOnce(context: CliContext, flags: ApplyFlags): Promise<void> 
     delete: flags.delete === true,
     dryRun: flags.dryRun === true,
     allowConflicts: flags.allowconflicts === true,
-    ...(flags.commitlabel === undefined ? {} : { labels: { commit: flags.commitlabel } }),
+    ...(flags.commitlabel === undefined
+      ? {}
+      : {
+          labels: { commit: flags.commitlabel === true ? await commitOf(flags.specdir) : flags.commitlabel },
+        }),
   });
   for (const warning of result.warnings) context.out.warn(warning);
   if (flags.output !== undefined) context.out.object(result, flags.output);
   else say(context, result, flags.dryRun === true);
   if (flags.wait === true && flags.dryRun !== true) await untilPackagesBuilt(context, result);
+}
+
+async function commitOf(directory: string): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)('git', ['rev-parse', 'HEAD'], { cwd: directory });
+    return stdout.trim();
+  } catch (error) {
+    throw new Failure(
+      'cli',
+      'bad_request',
+      `cannot tell the commit of ${directory}: ${(error as Error).message.split('\n')[0]}. Give it as --commitlabel=TEXT`,
+      { cause: error },
+    );
+  }
 }
 
 async function untilPackagesBuilt(context: CliContext, { created, updated }: FolderResult): Promise<void> {
