@@ -58,7 +58,7 @@ describe('Greetings as a Service', () => {
     assert.equal(send.attributes['messaging.destination.name'], 'greetings');
     assert.notEqual(send.attributes['messaging.destination.partition.id'], undefined);
     const process = one(spans, 'process greetings');
-    assert.equal(typeof process.attributes['spoor.queue.wait'], 'number');
+    assert.ok(Number(process.attributes['spoor.queue.wait']) >= 0);
     assert.deepEqual(
       process.links.map((link) => link.spanId),
       [send.spanId],

@@ -65,6 +65,7 @@ function answer(response: FunctionResponse, value: unknown): void {
     throw new Fault('function_error', 'the function gave no status: it must give { status, body }');
   try {
     if (headers !== null && headers !== undefined) response.set(headers as Record<string, string>);
+    response.functionDone = true;
     response.status(status as number).send(body);
   } catch (error) {
     throw new Fault('function_error', `cannot send what the function gave: ${(error as Error).message}`, {

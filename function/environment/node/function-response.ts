@@ -9,13 +9,14 @@ export class FunctionResponse extends http.ServerResponse<FunctionRequest> {
   readonly locals: Record<string, unknown> = {};
   /** Told when a stream given as the body fails. */
   onSourceError: ((error: unknown) => void) | undefined;
-  /** Told once the answer's last byte is handed over, before the caller can act on it. */
-  onAnswered: (() => void) | undefined;
+  /** The function has given its answer: what follows is only the sending of it. */
+  functionDone = false;
+  /** Told when the answer's last byte is about to be handed over. */
+  onAnswering: (() => void) | undefined;
 
   override end(...args: unknown[]): this {
-    super.end(...(args as unknown as Parameters<ServerResponse['end']>));
-    this.onAnswered?.();
-    return this;
+    this.onAnswering?.();
+    return super.end(...(args as unknown as Parameters<ServerResponse['end']>));
   }
 
   /** Throws RangeError when `code` is no HTTP status. */

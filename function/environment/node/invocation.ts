@@ -22,8 +22,8 @@ export function activeInvocation(): Invocation | undefined {
 /**
  * One request to the function, from its first byte until the answer's last: the end of its span.
  *
- *     answered   the response is handed over whole: its span ends here, not when the last byte has left the machine, so that
- *                it is in the journal before the caller goes on
+ *     answered   the response is about to be handed over whole: the span ends just before, so that it is in the journal
+ *                before the caller can go on
  *     cut        the client went away: the span waits for the function, which is still at work
  */
 export class Invocation {
@@ -50,8 +50,8 @@ export class Invocation {
     this.#ended = ended;
     response.on('close', () => this.#close());
     response.onSourceError = (error) => this.failed(error);
-    response.onAnswered = () => {
-      if (!this.#running) this.#end();
+    response.onAnswering = () => {
+      if ((response.functionDone || !this.#running) && !response.destroyed) this.#end(true);
     };
   }
 
@@ -63,7 +63,7 @@ export class Invocation {
   /** The function gave back control for good. */
   settled(): void {
     this.#running = false;
-    if (this.#closed || this.#response.writableEnded) this.#end();
+    if (this.#closed || this.#response.writableEnded) this.#end(!this.#closed);
   }
 
   failed(error: unknown): void {
@@ -74,7 +74,7 @@ export class Invocation {
     }
     this.record(error);
     answerFailure(this.#response, error, this);
-    if (this.#closed || this.#response.writableEnded) this.#end();
+    if (this.#closed) this.#end();
   }
 
   /** Notes an error on the span; what the client did wrong is no exception of the function. */
@@ -95,12 +95,11 @@ export class Invocation {
     if (this.#response.writableFinished || !this.#running) this.#end();
   }
 
-  #end(): void {
+  #end(answered = this.#response.headersSent && (this.#response.writableFinished || this.#failed)): void {
     if (this.#over) return;
     this.#over = true;
     const response = this.#response;
-    const answered = this.#closed ? response.writableFinished : response.writableEnded;
-    if (response.headersSent && (answered || this.#failed)) {
+    if (answered) {
       const status = response.statusCode;
       this.span.setAttribute(HTTP_RESPONSE_STATUS_CODE, status);
       if (status >= 500 && !this.#failed) {
