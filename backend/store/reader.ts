@@ -1,25 +1,41 @@
 import type { LogData, SpanData } from '../../function/span/span-data.ts';
-import { Failure } from '../../server/failure.ts';
+import { readAttributeKeys, readAttributeValues } from './attribute-completion.ts';
 import type { Engine } from './engine.ts';
+import { readFlowTraceIds, readLinks } from './flow.ts';
+import { readRecentLogs } from './log-search.ts';
+import { readMessages } from './messages.ts';
+import { readFunctionStats, readRed } from './red.ts';
 import { LOG_FIELDS, RowReader, SPAN_FIELDS } from './span-row.ts';
 import { matchingSpans } from './span-filter.ts';
-import { sqlInteger, sqlSpanId, sqlString, sqlTime, sqlTraceId } from './sql-literal.ts';
+import { sqlInteger, sqlString, sqlTraceId, within } from './sql-literal.ts';
 import type {
+  AttributeCount,
+  AttributeKeysQuery,
+  AttributeValuesQuery,
   DependencyEdge,
+  DurationPoint,
+  FlowLimits,
+  FlowTraceIds,
+  FunctionStats,
   LinkEdge,
+  LogQuery,
+  MessageQuery,
+  MessageSpan,
   Operation,
+  RedQuery,
+  RedSeries,
+  StoreReader,
   TimeRange,
   TraceIdMatch,
   TraceQuery,
-  TraceReader,
   TraceSummary,
 } from './store.ts';
-import { toAttributes } from './value-text.ts';
 
 export const MAX_TRACES = 1_500;
 /** A trace larger than this is cut, so that one answer cannot fill the memory. */
 const MAX_SPANS_PER_ANSWER = 500_000;
-const MAX_LINKS = 10_000;
+/** Points of a scatter plot. */
+const MAX_POINTS = 10_000n;
 const MAX_LOGS = 100_000;
 /** How long before a span its parent, or the span it links to, may have started and still be joined with it. */
 const CAUSE_WITHIN_NANO = 3_600_000_000_000n;
@@ -27,7 +43,7 @@ const CAUSE_WITHIN_NANO = 3_600_000_000_000n;
 /** Zipkin's client and server halves of a call share one id: two spans of different kinds are no repeat of each other. */
 const ONCE = 'LIMIT 1 BY trace_id, span_id, kind';
 
-export class SqlReader implements TraceReader {
+export class SqlReader implements StoreReader {
   readonly #engine: Engine;
 
   constructor(engine: Engine) {
@@ -98,25 +114,60 @@ export class SqlReader implements TraceReader {
     readonly traceId: string;
     readonly spanId?: string;
   }): Promise<readonly LinkEdge[]> {
-    const span = target.spanId === undefined ? '' : ` AND to_span_id = ${sqlSpanId(target.spanId)}`;
+    return await readLinks(this.#engine, 'to', [target.traceId], target.spanId);
+  }
+
+  async linksFrom(traceIds: readonly string[]): Promise<readonly LinkEdge[]> {
+    return await readLinks(this.#engine, 'from', traceIds);
+  }
+
+  async linksToTraces(traceIds: readonly string[]): Promise<readonly LinkEdge[]> {
+    return await readLinks(this.#engine, 'to', traceIds);
+  }
+
+  async flowTraceIds(traceId: string, limits?: FlowLimits): Promise<FlowTraceIds> {
+    return await readFlowTraceIds(this.#engine, traceId, limits);
+  }
+
+  async messages(query: MessageQuery): Promise<readonly MessageSpan[]> {
+    return await readMessages(this.#engine, query);
+  }
+
+  async recentLogs(query: LogQuery): Promise<readonly LogData[]> {
+    return await readRecentLogs(this.#engine, query);
+  }
+
+  async red(query: RedQuery): Promise<readonly RedSeries[]> {
+    return await readRed(this.#engine, query);
+  }
+
+  async functionStats(range: TimeRange): Promise<readonly FunctionStats[]> {
+    return await readFunctionStats(this.#engine, range);
+  }
+
+  async attributeKeys(query: AttributeKeysQuery): Promise<readonly AttributeCount[]> {
+    return await readAttributeKeys(this.#engine, query);
+  }
+
+  async attributeValues(query: AttributeValuesQuery): Promise<readonly AttributeCount[]> {
+    return await readAttributeValues(this.#engine, query);
+  }
+
+  async durations(query: TraceQuery): Promise<readonly DurationPoint[]> {
+    const limit = sqlInteger(query.limit, 1n, MAX_POINTS);
     const rows = await this.#engine.rows(
-      `SELECT lower(hex(from_trace_id)), lower(hex(from_span_id)), lower(hex(to_trace_id)), lower(hex(to_span_id)),
-        mapKeys(attributes), mapValues(attributes), attribute_types
-       FROM links WHERE to_trace_id = ${sqlTraceId(target.traceId)}${span}
-       ORDER BY from_start, from_span_id
-       LIMIT 1 BY from_trace_id, from_span_id, to_trace_id, to_span_id LIMIT ${MAX_LINKS}`,
+      `SELECT lower(hex(trace_id)), lower(hex(span_id)), service, name, toUnixTimestamp64Nano(start), duration, status = 2
+       FROM spans WHERE ${await matchingSpans(this.#engine, query)} ORDER BY start DESC ${ONCE} LIMIT ${limit}`,
     );
-    return rows.map((row) => {
-      const [fromTraceId, fromSpanId, toTraceId, toSpanId] = row as readonly [string, string, string, string];
-      const [keys, values, types] = row.slice(4) as [string[], string[], string];
-      return {
-        fromTraceId,
-        fromSpanId,
-        toTraceId,
-        toSpanId,
-        attributes: toAttributes(keys, values, types),
-      };
-    });
+    return rows.map((row) => ({
+      traceId: row[0] as string,
+      spanId: row[1] as string,
+      service: row[2] as string,
+      operation: row[3] as string,
+      startUnixNano: BigInt(row[4] as string),
+      durationNano: BigInt(row[5] as string),
+      error: row[6] === 1,
+    }));
   }
 
   /**
@@ -169,16 +220,6 @@ export class SqlReader implements TraceReader {
 
 function inTraces(matches: readonly TraceIdMatch[]): string {
   return `trace_id IN (${matches.map(({ traceId }) => `toFixedString(${sqlTraceId(traceId)}, 16)`).join(', ')})`;
-}
-
-function within(column: string, range: TimeRange): string {
-  if (range.endUnixNano < range.startUnixNano)
-    throw new Failure(
-      'store',
-      'bad_request',
-      `cannot search from [${range.startUnixNano}] to [${range.endUnixNano}]: the end lies before the start`,
-    );
-  return `${column} >= ${sqlTime(range.startUnixNano)} AND ${column} <= ${sqlTime(range.endUnixNano)}`;
 }
 
 function toSummary(row: readonly unknown[]): TraceSummary {

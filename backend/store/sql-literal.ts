@@ -1,4 +1,5 @@
 import { Failure } from '../../server/failure.ts';
+import type { TimeRange } from './store.ts';
 
 /**
  * SQL literals from untrusted values. We write literals instead of binding parameters because chDB's bound queries run one
@@ -35,6 +36,17 @@ export function sqlSpanId(hex: string): string {
 export function sqlTime(unixNano: bigint): string {
   const held = unixNano < 0n ? 0n : unixNano > MAX_TIME_UNIX_NANO ? MAX_TIME_UNIX_NANO : unixNano;
   return `fromUnixTimestamp64Nano(toInt64(${held}), 'UTC')`;
+}
+
+/** The column lies in the range, both ends included. */
+export function within(column: string, range: TimeRange): string {
+  if (range.endUnixNano < range.startUnixNano)
+    throw new Failure(
+      'store',
+      'bad_request',
+      `cannot search from [${range.startUnixNano}] to [${range.endUnixNano}]: the end lies before the start`,
+    );
+  return `${column} >= ${sqlTime(range.startUnixNano)} AND ${column} <= ${sqlTime(range.endUnixNano)}`;
 }
 
 /** Start of the year 2100: later times are kept as this one (toStartOfMinute, in the sort key, ends in 2106). */

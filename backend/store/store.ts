@@ -7,7 +7,7 @@ import type { SpanColumns } from './span-columns.ts';
  */
 export interface TraceStore extends AsyncDisposable {
   readonly writer: TraceWriter;
-  readonly reader: TraceReader;
+  readonly reader: StoreReader;
 }
 
 export interface TraceWriter {
@@ -32,6 +32,163 @@ export interface TraceReader {
   linksTo(target: { readonly traceId: string; readonly spanId?: string }): Promise<readonly LinkEdge[]>;
   dependencies(range: TimeRange): Promise<readonly DependencyEdge[]>;
   logs(traceId: string): Promise<readonly LogData[]>;
+}
+
+/** All of what the store answers: traces, and what is asked across them. */
+export interface StoreReader extends TraceReader {
+  /** Log records of the range, the most recent first. */
+  recentLogs(query: LogQuery): Promise<readonly LogData[]>;
+  /** Spans that produced or consumed records of a topic, whichever generation of attribute names they use, oldest first. */
+  messages(query: MessageQuery): Promise<readonly MessageSpan[]>;
+  /** Links that spans of these traces have: whom they continue. */
+  linksFrom(traceIds: readonly string[]): Promise<readonly LinkEdge[]>;
+  /** Links that point to spans of these traces, as `linksTo` for many at once. */
+  linksToTraces(traceIds: readonly string[]): Promise<readonly LinkEdge[]>;
+  /**
+   * The traces that links join with this one, either way and however far, itself first and then by distance. A trace that
+   * a link names but the store does not keep is among them.
+   */
+  flowTraceIds(traceId: string, limits?: FlowLimits): Promise<FlowTraceIds>;
+  /** Rate, errors and duration, from roll-ups by the minute; one series per (service, operation, kind) that has spans. */
+  red(query: RedQuery): Promise<readonly RedSeries[]>;
+  /** Every function invoked in the range (whole minutes of it), by name. */
+  functionStats(range: TimeRange): Promise<readonly FunctionStats[]>;
+  /** Keys of span attributes in the range, the most frequent first: for completion, so from a sample when there are many. */
+  attributeKeys(query: AttributeKeysQuery): Promise<readonly AttributeCount[]>;
+  /** Values of one key as text, likewise. */
+  attributeValues(query: AttributeValuesQuery): Promise<readonly AttributeCount[]>;
+  /** Start and duration of each span the query matches, the most recent first: the points of a scatter plot. */
+  durations(query: TraceQuery): Promise<readonly DurationPoint[]>;
+}
+
+export interface LogQuery {
+  readonly range: TimeRange;
+  readonly service?: string;
+  /** 32 hex digits */
+  readonly traceId?: string;
+  /** 16 hex digits */
+  readonly spanId?: string;
+  /** OTLP severity number, 1..24: this and above. */
+  readonly severityAtLeast?: number;
+  /** Stands somewhere in the body, in any case of letters. */
+  readonly text?: string;
+  /** 1..10,000 */
+  readonly limit: number;
+}
+
+export interface MessageQuery {
+  readonly topic: string;
+  readonly partition?: number;
+  readonly offset?: bigint;
+  readonly key?: string;
+  readonly range?: TimeRange;
+  /** 1..10,000 */
+  readonly limit: number;
+}
+
+export interface MessageSpan {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly service: string;
+  readonly name: string;
+  /** SPAN_KIND.producer or .consumer */
+  readonly kind: number;
+  readonly topic: string;
+  /** undefined: the span does not say, as that of a batch or of a send that failed. */
+  readonly partition: number | undefined;
+  readonly offset: bigint | undefined;
+  readonly key: string | undefined;
+  /** '' for a producer. */
+  readonly consumerGroup: string;
+  readonly startUnixNano: bigint;
+  readonly durationNano: bigint;
+  readonly error: boolean;
+}
+
+export interface FlowLimits {
+  /** Default 1,000. */
+  readonly maxTraces?: number;
+  /** Links between the first trace and the farthest. Default 50. */
+  readonly maxDepth?: number;
+}
+
+export interface FlowTraceIds {
+  readonly traceIds: readonly string[];
+  /** True when a limit left traces out. */
+  readonly truncated: boolean;
+}
+
+export interface RedQuery {
+  readonly range: TimeRange;
+  readonly service?: string;
+  readonly operation?: string;
+  readonly kind?: number;
+  /** Whole minutes, at least 60. */
+  readonly stepSeconds: number;
+}
+
+export interface RedSeries {
+  readonly service: string;
+  readonly operation: string;
+  readonly kind: number;
+  /** By time; a step without spans is left out. */
+  readonly points: readonly RedPoint[];
+}
+
+export interface RedPoint {
+  /** Where the step begins: a multiple of it. */
+  readonly startUnixNano: bigint;
+  readonly count: number;
+  readonly errorCount: number;
+  /** Nanoseconds, within 2.2 % of the true quantile. */
+  readonly p50Nano: number;
+  readonly p95Nano: number;
+  readonly p99Nano: number;
+}
+
+export interface FunctionStats {
+  /** `faas.name` */
+  readonly name: string;
+  /** Invocations that reached the function, by its own span. */
+  readonly invocations: number;
+  readonly errors: number;
+  readonly coldStarts: number;
+  /** Calls of it that its callers gave up on after its time was over. */
+  readonly timeouts: number;
+  /** Calls made again after a failed one. */
+  readonly retries: number;
+  /** Nanoseconds, within 2.2 % of the true quantile; 0 without invocations. */
+  readonly p50Nano: number;
+  readonly p99Nano: number;
+  readonly lastSeenUnixNano: bigint;
+}
+
+export interface AttributeKeysQuery {
+  readonly range: TimeRange;
+  readonly service?: string;
+  readonly prefix?: string;
+  /** 1..1,000 */
+  readonly limit: number;
+}
+
+export interface AttributeValuesQuery extends AttributeKeysQuery {
+  readonly key: string;
+}
+
+export interface AttributeCount {
+  readonly text: string;
+  /** Spans that have it, of those looked at. */
+  readonly count: number;
+}
+
+export interface DurationPoint {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly service: string;
+  readonly operation: string;
+  readonly startUnixNano: bigint;
+  readonly durationNano: bigint;
+  readonly error: boolean;
 }
 
 export interface TimeRange {

@@ -1,4 +1,4 @@
--- Log records, read by trace. `body` is typed JSON text (value-text.ts), '' when the record has none.
+-- Log records, read by time and, through the projection, by trace. `body` is typed JSON text (value-text.ts), '' when the record has none.
 CREATE TABLE IF NOT EXISTS logs {on_cluster}
 (
     trace_id FixedString(16) CODEC(ZSTD(1)),
@@ -14,9 +14,11 @@ CREATE TABLE IF NOT EXISTS logs {on_cluster}
     resource LowCardinality(String) CODEC(ZSTD(1)),
     scope_name LowCardinality(String) CODEC(ZSTD(1)),
     scope_version LowCardinality(String) CODEC(ZSTD(1)),
-    scope_attributes LowCardinality(String) CODEC(ZSTD(1))
+    scope_attributes LowCardinality(String) CODEC(ZSTD(1)),
+    INDEX ix_time time TYPE minmax GRANULARITY 1,
+    PROJECTION by_trace (SELECT trace_id, _part_offset ORDER BY trace_id)
 )
 ENGINE = {engine:MergeTree}
 PARTITION BY toDate(time)
-ORDER BY (trace_id, time)
+ORDER BY (toStartOfMinute(time), service, time)
 SETTINGS index_granularity = 1024;
