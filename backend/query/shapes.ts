@@ -421,7 +421,7 @@ export interface FunctionStatsJson {
   /** How many ended for a reason that a process knows: timeout, oom, signal, exit. */
   readonly ends: Readonly<Record<string, number>>;
   readonly p50Nano: string;
-  readonly p90Nano: string;
+  readonly p95Nano: string;
   readonly p99Nano: string;
   readonly lastSeenUnixNano: string;
 }
@@ -598,7 +598,7 @@ export interface RedPointJson {
   readonly errors: number;
   readonly ratePerSecond: number;
   readonly p50Nano: string;
-  readonly p90Nano: string;
+  readonly p95Nano: string;
   readonly p99Nano: string;
 }
 
