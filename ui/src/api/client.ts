@@ -15,15 +15,19 @@ export function keepToken(token: string): void {
   sessionStorage.setItem(TOKEN_KEY, token);
 }
 
+export function authorization(): Record<string, string> {
+  const token = sessionStorage.getItem(TOKEN_KEY);
+  return token ? { authorization: `Bearer ${token}` } : {};
+}
+
 /** GET of JSON. Throws ApiError with the server's own words; status 0 when it cannot be reached. */
 export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const token = sessionStorage.getItem(TOKEN_KEY);
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   let response: Response;
   try {
     response = await fetch(path, {
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-      headers: token ? { authorization: `Bearer ${token}` } : {},
+      headers: authorization(),
     });
   } catch (error) {
     if (signal?.aborted) throw error;

@@ -1,6 +1,7 @@
 import { queryOptions } from '@tanstack/react-query';
 import type {
   IncomingLinkJson,
+  JaegerTrace,
   LogJson,
   OtlpTraces,
   TraceSummaryJson,
@@ -38,15 +39,15 @@ export interface SearchAnswer {
 
 export function searchQuery(search: SearchParams, tags: Readonly<Record<string, string | null>>) {
   return queryOptions({
-    queryKey: ['search', search],
+    queryKey: ['search', { ...search, live: false }],
     queryFn: async ({ signal }): Promise<SearchAnswer> => {
-      const toMs = Date.now();
-      const fromMs = toMs - search.lookbackMinutes * 60_000;
+      const toMs = search.toMs || Date.now();
+      const fromMs = search.fromMs || toMs - search.lookbackMinutes * 60_000;
       const attributes = { ...tags, ...(search.errors ? { error: 'true' } : {}) };
       const params = new URLSearchParams({
         'query.startTimeMin': new Date(fromMs).toISOString(),
         // Clocks of other machines may be a little ahead.
-        'query.startTimeMax': new Date(toMs + 60_000).toISOString(),
+        'query.startTimeMax': new Date(search.toMs || toMs + 60_000).toISOString(),
         'query.searchDepth': String(search.limit),
       });
       const set = (name: string, value: string) => {
@@ -62,6 +63,26 @@ export function searchQuery(search: SearchParams, tags: Readonly<Record<string, 
         signal,
       );
       return { summaries, fromMs, toMs };
+    },
+    placeholderData: (previous) => previous,
+  });
+}
+
+/** Whole traces for the small pictures of a list; at most a screenful at once. Those that are gone are simply not in it. */
+export function previewsQuery(traceIds: readonly string[], spanCount: number) {
+  return queryOptions({
+    // A trace that grew is another picture.
+    queryKey: ['previews', traceIds, spanCount],
+    enabled: traceIds.length > 0,
+    staleTime: Infinity,
+    gcTime: 60_000,
+    queryFn: async ({ signal }) => {
+      const params = new URLSearchParams(traceIds.map((id) => ['traceID', id]));
+      const { data } = await getJson<{ data: readonly JaegerTrace[] | null }>(
+        `/api/traces?${params}`,
+        signal,
+      );
+      return new Map((data ?? []).map((trace) => [trace.traceID, trace]));
     },
     placeholderData: (previous) => previous,
   });

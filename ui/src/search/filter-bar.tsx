@@ -2,15 +2,23 @@ import { Autocomplete, Button, Checkbox, Select, TextInput } from '@mantine/core
 import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { operationsQuery } from '../api/queries.ts';
+import { formatClock } from '../text/time.ts';
 import { DEFAULT_SEARCH, LOOKBACKS, type SearchParams } from './params.ts';
 
 const DURATION = /^$|^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/;
+
+const RANGE = 'range';
+
+function rangeText({ fromMs, toMs }: SearchParams): string {
+  return `${formatClock(fromMs).slice(0, 8)} – ${formatClock(toMs).slice(0, 8)}`;
+}
 
 /** What is being typed is its own; it becomes the search, and the URL, when it is sent. */
 export function FilterBar(props: {
   readonly search: SearchParams;
   readonly services: readonly string[];
   readonly busy: boolean;
+  readonly live: 'off' | 'stream' | 'polling';
   readonly onSearch: (search: SearchParams) => void;
 }) {
   const [draft, setDraft] = useState(props.search);
@@ -22,6 +30,7 @@ export function FilterBar(props: {
     event.preventDefault();
     if (!wrong) props.onSearch(draft);
   };
+  const isRange = draft.fromMs > 0;
   const isDefault = JSON.stringify(draft) === JSON.stringify(DEFAULT_SEARCH);
 
   return (
@@ -78,10 +87,12 @@ export function FilterBar(props: {
         className="f-lookback"
         size="xs"
         label="Time"
-        data={LOOKBACKS}
+        data={isRange ? [{ value: RANGE, label: rangeText(draft) }, ...LOOKBACKS] : LOOKBACKS}
         allowDeselect={false}
-        value={String(draft.lookbackMinutes)}
-        onChange={(value) => set({ lookbackMinutes: Number(value ?? DEFAULT_SEARCH.lookbackMinutes) })}
+        value={isRange ? RANGE : String(draft.lookbackMinutes)}
+        onChange={(value) => {
+          if (value !== null && value !== RANGE) set({ lookbackMinutes: Number(value), fromMs: 0, toMs: 0 });
+        }}
       />
       <Select
         className="f-limit"
@@ -103,6 +114,19 @@ export function FilterBar(props: {
         <Button size="xs" type="submit" loading={props.busy}>
           Find
         </Button>
+        <button
+          type="button"
+          className={`live live-${props.live}`}
+          aria-pressed={props.search.live}
+          title={
+            props.live === 'polling'
+              ? 'Asks every few seconds: this backend sends no stream'
+              : 'Show traces as they arrive'
+          }
+          onClick={() => props.onSearch({ ...draft, live: !props.search.live, fromMs: 0, toMs: 0 })}
+        >
+          <i /> Live
+        </button>
         <Button
           size="xs"
           variant="subtle"

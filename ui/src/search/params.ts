@@ -10,6 +10,11 @@ export interface SearchParams {
   readonly errors: boolean;
   readonly lookbackMinutes: number;
   readonly limit: number;
+  /** A fixed stretch of time instead of the last minutes, ms since 1970; 0 for none. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  /** New traces are shown as they come. */
+  readonly live: boolean;
 }
 
 export const DEFAULT_SEARCH: SearchParams = {
@@ -21,6 +26,9 @@ export const DEFAULT_SEARCH: SearchParams = {
   errors: false,
   lookbackMinutes: 60,
   limit: 50,
+  fromMs: 0,
+  toMs: 0,
+  live: false,
 };
 
 export const LOOKBACKS: readonly { readonly value: string; readonly label: string }[] = [
@@ -43,6 +51,9 @@ export function readSearch(raw: Readonly<Record<string, unknown>>): SearchParams
     const value = Number(raw[key]);
     return Number.isInteger(value) && value >= least && value <= most ? value : otherwise;
   };
+  const fromMs = number('from', 1, 1e14, 0);
+  const toMs = number('to', 1, 1e14, 0);
+  const isRange = fromMs > 0 && toMs > fromMs;
   return {
     service: text('service'),
     operation: text('operation'),
@@ -52,13 +63,21 @@ export function readSearch(raw: Readonly<Record<string, unknown>>): SearchParams
     errors: raw['errors'] === true || raw['errors'] === 'true',
     lookbackMinutes: number('lookback', 1, 60 * 24 * 365, DEFAULT_SEARCH.lookbackMinutes),
     limit: number('limit', 1, 1_500, DEFAULT_SEARCH.limit),
+    fromMs: isRange ? fromMs : 0,
+    toMs: isRange ? toMs : 0,
+    live: raw['live'] === 'true' && !isRange,
   };
 }
 
 /** For the URL: only what differs from the default. */
 export function writeSearch(search: SearchParams): Record<string, string | number | boolean> {
-  const { lookbackMinutes, ...rest } = search;
-  const all = { ...rest, lookback: lookbackMinutes };
-  const defaults: Record<string, unknown> = { ...DEFAULT_SEARCH, lookback: DEFAULT_SEARCH.lookbackMinutes };
+  const named = ({ lookbackMinutes, fromMs, toMs, ...rest }: SearchParams) => ({
+    ...rest,
+    lookback: lookbackMinutes,
+    from: fromMs,
+    to: toMs,
+  });
+  const all = named(search);
+  const defaults: Record<string, unknown> = named(DEFAULT_SEARCH);
   return Object.fromEntries(Object.entries(all).filter(([key, value]) => value !== defaults[key]));
 }

@@ -1,13 +1,18 @@
+import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useRef, useState } from 'react';
-import type { TraceSummaryJson } from '../../../backend/query/shapes.ts';
-import type { SearchAnswer } from '../api/queries.ts';
+import { useMemo, useRef, useState } from 'react';
+import type { JaegerTrace, TraceSummaryJson } from '../../../backend/query/shapes.ts';
+import { previewsQuery, type SearchAnswer } from '../api/queries.ts';
 import { formatDuration } from '../text/duration.ts';
 import { formatAgo, formatClock, formatDay } from '../text/time.ts';
+import { MiniWaterfall } from './mini-waterfall.tsx';
 import { durationOf, startMsOf } from './summary.ts';
 
 const ROW_HEIGHT = 46;
+/** Pictures are asked for by the page of rows, and not for a trace that is too large for one. */
+const PREVIEW_ROWS = 25;
+const MOST_PREVIEW_SPANS = 400;
 
 type Order = 'newest' | 'longest' | 'spans' | 'errors';
 const ORDERS: Readonly<Record<Order, (a: TraceSummaryJson, b: TraceSummaryJson) => number>> = {
@@ -35,6 +40,8 @@ export function ResultList(props: {
     estimateSize: () => ROW_HEIGHT,
     overscan: 12,
   });
+  const shown = rows.getVirtualItems();
+  const previews = usePreviews(sorted, shown[0]?.index ?? 0, shown.at(-1)?.index ?? 0);
 
   return (
     <section className="results" aria-label="Traces found">
@@ -66,16 +73,18 @@ export function ResultList(props: {
         <span className="right">Spans</span>
         <span className="right">Errors</span>
         <span className="right">Duration</span>
-        <span />
+        <span>Shape</span>
       </div>
       <div ref={scroller} className="result-scroll">
         <ul style={{ height: rows.getTotalSize() }}>
-          {rows.getVirtualItems().map((item) => {
-            const summary = sorted[item.index] as TraceSummaryJson;
+          {shown.map((item) => {
+            const summary = sorted[item.index];
+            if (!summary) return null;
             return (
               <li key={summary.traceId} style={{ top: item.start, height: ROW_HEIGHT }}>
                 <ResultRow
                   summary={summary}
+                  preview={previews.get(summary.traceId)}
                   longest={longest}
                   nowMs={props.answer.toMs}
                   colors={props.colors}
@@ -89,8 +98,30 @@ export function ResultList(props: {
   );
 }
 
+/** Whole traces for the rows that show, a page before and after. */
+function usePreviews(
+  sorted: readonly TraceSummaryJson[],
+  first: number,
+  last: number,
+): ReadonlyMap<string, JaegerTrace> {
+  const page = (number: number) =>
+    sorted
+      .slice(number * PREVIEW_ROWS, (number + 1) * PREVIEW_ROWS)
+      .filter(({ spanCount }) => spanCount <= MOST_PREVIEW_SPANS);
+  const options = (rows: readonly TraceSummaryJson[]) =>
+    previewsQuery(
+      rows.map(({ traceId }) => traceId),
+      rows.reduce((sum, { spanCount }) => sum + spanCount, 0),
+    );
+  const firstPage = Math.floor(first / PREVIEW_ROWS);
+  const above = useQuery(options(page(firstPage)));
+  const below = useQuery(options(Math.floor(last / PREVIEW_ROWS) > firstPage ? page(firstPage + 1) : []));
+  return useMemo(() => new Map([...(above.data ?? []), ...(below.data ?? [])]), [above.data, below.data]);
+}
+
 function ResultRow(props: {
   readonly summary: TraceSummaryJson;
+  readonly preview: JaegerTrace | undefined;
   readonly longest: number;
   readonly nowMs: number;
   readonly colors: ReadonlyMap<string, string>;
@@ -140,10 +171,13 @@ function ResultRow(props: {
       <span className={errors > 0 ? 'mono right error-text' : 'mono right dim'}>
         {errors > 0 ? errors : '·'}
       </span>
-      <span className="mono right">{formatDuration(duration)}</span>
-      <span className="result-bar" aria-hidden="true">
-        <i style={{ width: `${Math.max(0.6, (duration / props.longest) * 100)}%` }} />
+      <span className="mono right result-duration">
+        {formatDuration(duration)}
+        <span className="result-bar" aria-hidden="true">
+          <i style={{ width: `${Math.max(2, (duration / props.longest) * 100)}%` }} />
+        </span>
       </span>
+      {props.preview ? <MiniWaterfall trace={props.preview} colors={colors} /> : <span />}
     </Link>
   );
 }

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { useMemo } from 'react';
+import { useCallback, useMemo } from 'react';
 import { searchQuery, servicesQuery } from '../api/queries.ts';
 import { assignColors } from '../layout/colors.ts';
 import { PageError } from '../shell/notice.tsx';
@@ -9,7 +9,8 @@ import { FilterBar } from './filter-bar.tsx';
 import { FirstRequest } from './first-request.tsx';
 import { readSearch, writeSearch, type SearchParams } from './params.ts';
 import { ResultList } from './result-list.tsx';
-import { ScatterPlot } from './scatter-plot.tsx';
+import { ResultPlot } from './result-plot.tsx';
+import { useLive } from './use-live.ts';
 
 export function SearchPage() {
   const raw = useSearch({ from: '/search' });
@@ -32,13 +33,20 @@ export function SearchPage() {
     else void navigate({ search: writeSearch(next) });
   };
 
+  const { refetch } = answer;
+  const live = useLive(
+    search.live && 'tags' in parsed,
+    useCallback(() => void refetch(), [refetch]),
+  );
+
   return (
     <div className="page search-page">
       <FilterBar
         key={JSON.stringify(search)}
         search={search}
         services={names}
-        busy={answer.isFetching}
+        busy={answer.isFetching && live === 'off'}
+        live={live}
         onSearch={go}
       />
       {'wrongAt' in parsed ? (
@@ -61,7 +69,10 @@ export function SearchPage() {
         <Nothing isFirst={services.data?.length === 0} search={search} onWiden={go} />
       ) : (
         <>
-          <ScatterPlot answer={answer.data} />
+          <ResultPlot
+            answer={answer.data}
+            onRange={(fromMs, toMs) => go({ ...search, fromMs, toMs, live: false })}
+          />
           <ResultList answer={answer.data} limit={search.limit} colors={colors} />
         </>
       )}
@@ -76,7 +87,7 @@ function Nothing(props: {
 }) {
   if (props.isFirst) return <FirstRequest />;
   const { search } = props;
-  const widest = search.lookbackMinutes >= 10_080;
+  const widest = search.lookbackMinutes >= 10_080 && search.fromMs === 0;
   return (
     <section className="notice" role="status">
       <h2>No trace matches</h2>
@@ -88,7 +99,7 @@ function Nothing(props: {
         <button
           type="button"
           className="linkish"
-          onClick={() => props.onWiden({ ...search, lookbackMinutes: 10_080 })}
+          onClick={() => props.onWiden({ ...search, lookbackMinutes: 10_080, fromMs: 0, toMs: 0 })}
         >
           Look at the last 7 days
         </button>
