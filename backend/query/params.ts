@@ -136,6 +136,47 @@ export function parseSpanKind(params: Params, name: string): number | undefined 
   return kind;
 }
 
+/** One of a few words; `fallback` when it is absent. */
+export function oneOf<Word extends string>(
+  params: Params,
+  name: string,
+  words: readonly Word[],
+  fallback: Word,
+): Word {
+  const value = text(params, name);
+  if (value === undefined) return fallback;
+  const word = words.find((each) => each === value);
+  if (word === undefined) throw bad(name, value, `one of ${words.join(', ')}`);
+  return word;
+}
+
+/** A whole number from 1 to `most`. */
+export function count(params: Params, name: string, fallback: number, most: number): number {
+  const value = text(params, name);
+  if (value === undefined) return fallback;
+  if (!/^\d{1,9}$/.test(value) || Number(value) < 1 || Number(value) > most)
+    throw bad(name, value, `a whole number from 1 to ${most}`);
+  return Number(value);
+}
+
+export function spanId(params: Params, name: string): string | undefined {
+  const value = text(params, name)?.toLowerCase();
+  if (value !== undefined && !/^[0-9a-f]{16}$/.test(value)) throw bad(name, value, '16 hex digits');
+  return value;
+}
+
+/** `endTs` and `lookback`, both ms: by default the hour before now, a minute ahead for clocks that are. */
+export function parseWindow(params: Params, nowNano: bigint, lookbackNano = 3_600_000_000_000n): TimeRange {
+  const endUnixNano = integer(params, 'endTs', 1_000_000n) ?? nowNano + 60_000_000_000n;
+  const lookback = integer(params, 'lookback', 1_000_000n) ?? lookbackNano;
+  return { startUnixNano: endUnixNano > lookback ? endUnixNano - lookback : 0n, endUnixNano };
+}
+
+/** A length in ms, to ns. */
+export function milliseconds(params: Params, name: string): bigint | undefined {
+  return integer(params, name, 1_000_000n);
+}
+
 /** Absent and empty are the same, as in Jaeger. */
 export function text(params: Params, name: string): string | undefined {
   return params.get(name) || undefined;

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import type { SpanData } from '../../function/span/span-data.ts';
 import { silentLog } from '../../server/log.ts';
-import type { TraceQuery, TraceReader } from '../store/store.ts';
+import type { TraceQuery, StoreReader } from '../store/store.ts';
 import { startQuery, type QueryOptions } from './query.ts';
 import { greeting, greetingLogs } from './test/greetings.ts';
 import { memoryReader } from './test/memory-reader.ts';
@@ -157,7 +157,7 @@ for (const [query, found] of searches) {
 
 void test('what a search asks of the store: units, defaults and names', async () => {
   const asked: TraceQuery[] = [];
-  const reader: TraceReader = {
+  const reader: StoreReader = {
     ...memoryReader([]),
     findTraces: async (query) => {
       asked.push(query);
@@ -432,7 +432,7 @@ void test('an address that others reach needs a token; a taken port says so', as
 });
 
 void test('a store that fails is a 500 in the envelope, and the server goes on', async () => {
-  const reader: TraceReader = {
+  const reader: StoreReader = {
     ...memoryReader(all),
     services: () => Promise.reject(new Error('the engine is away')),
   };

@@ -5,15 +5,16 @@ import { Failure, toFailure } from '../../server/failure.ts';
 import { isLoopback, listen, LOOPBACK } from '../../server/listen.ts';
 import type { Logger } from '../../server/log.ts';
 import { closeHttpServer } from '../../server/stop.ts';
-import type { TraceReader } from '../store/store.ts';
+import type { StoreReader } from '../store/store.ts';
 import { errorEnvelope } from './envelope.ts';
 import { addJaegerV1 } from './jaeger-v1.ts';
 import { addJaegerV3, errorBody } from './jaeger-v3.ts';
 import { addOwn } from './own.ts';
 import { addScreens } from './screens.ts';
+import { addTracesExplained } from './traces-explained.ts';
 
 export interface QueryOptions {
-  readonly reader: TraceReader;
+  readonly reader: StoreReader;
   /** Loopback unless told otherwise; any other host needs a token. */
   readonly host?: string;
   /** 0 picks a free port. */
@@ -81,6 +82,7 @@ export async function startQuery(options: QueryOptions): Promise<QueryServer> {
   addJaegerV1(app, options.reader, adjustOptions);
   addJaegerV3(app, options.reader, adjustOptions);
   addOwn(app, options.reader);
+  addTracesExplained(app, options.reader);
   await addScreens(app, options.uiDir);
 
   await app.ready();

@@ -1,11 +1,37 @@
 import type { AttributeValue, LogData, SpanData } from '../../../function/span/span-data.ts';
 import { buildTree } from '../../diagnosis/tree.ts';
-import type { LinkEdge, TraceQuery, TraceReader, TraceSummary } from '../../store/store.ts';
+import type {
+  AttributeCount,
+  FunctionStats,
+  LinkEdge,
+  MessageSpan,
+  RedSeries,
+  StoreReader,
+  TraceQuery,
+  TraceSummary,
+} from '../../store/store.ts';
+import {
+  groupOf,
+  isFunctionSpan,
+  functionOf,
+  offsetOf,
+  partitionOf,
+  topicOf,
+} from '../../diagnosis/span-facts.ts';
 import { toPlainJson } from '../plain-json.ts';
 
 /** The store's contract over a list of spans: small, exact, and forgetful. */
-export function memoryReader(spans: readonly SpanData[], logs: readonly LogData[] = []): TraceReader {
+export function memoryReader(spans: readonly SpanData[], logs: readonly LogData[] = []): StoreReader {
   const traces = Map.groupBy(spans, (span) => span.traceId);
+  const links = spans.flatMap((span) =>
+    span.links.map((link): LinkEdge => ({
+      fromTraceId: span.traceId,
+      fromSpanId: span.spanId,
+      toTraceId: link.traceId,
+      toSpanId: link.spanId,
+      attributes: link.attributes,
+    })),
+  );
   const find = (query: TraceQuery) =>
     [...traces.values()]
       .map((trace) => ({ trace, hits: trace.filter((span) => matches(span, query)) }))
@@ -31,16 +57,8 @@ export function memoryReader(spans: readonly SpanData[], logs: readonly LogData[
       find(query).map(({ trace, start }) => ({ traceId: trace[0]?.traceId ?? '', startUnixNano: start })),
     summaries: async (query) => find(query).map(({ trace }) => summarize(trace)),
     linksTo: async ({ traceId, spanId }) =>
-      spans.flatMap((span): LinkEdge[] =>
-        span.links
-          .filter((link) => link.traceId === traceId && (spanId === undefined || link.spanId === spanId))
-          .map((link) => ({
-            fromTraceId: span.traceId,
-            fromSpanId: span.spanId,
-            toTraceId: link.traceId,
-            toSpanId: link.spanId,
-            attributes: link.attributes,
-          })),
+      links.filter(
+        (link) => link.toTraceId === traceId && (spanId === undefined || link.toSpanId === spanId),
       ),
     dependencies: async () =>
       spans.flatMap((span) => {
@@ -50,7 +68,159 @@ export function memoryReader(spans: readonly SpanData[], logs: readonly LogData[
           : [];
       }),
     logs: async (traceId) => logs.filter((log) => log.traceId === traceId),
+    linksFrom: async (traceIds) => links.filter((link) => traceIds.includes(link.fromTraceId)),
+    linksToTraces: async (traceIds) => links.filter((link) => traceIds.includes(link.toTraceId)),
+    flowTraceIds: async (traceId) => {
+      const found = [traceId];
+      for (const id of found)
+        for (const { fromTraceId, toTraceId } of links)
+          for (const [one, other] of [
+            [fromTraceId, toTraceId],
+            [toTraceId, fromTraceId],
+          ] as const)
+            if (one === id && !found.includes(other)) found.push(other);
+      return { traceIds: found, truncated: false };
+    },
+    recentLogs: async (query) =>
+      logs
+        .filter(
+          (log) =>
+            log.timeUnixNano >= query.range.startUnixNano &&
+            log.timeUnixNano <= query.range.endUnixNano &&
+            (query.service === undefined || log.resource['service.name'] === query.service) &&
+            (query.traceId === undefined || log.traceId === query.traceId) &&
+            (query.spanId === undefined || log.spanId === query.spanId) &&
+            log.severityNumber >= (query.severityAtLeast ?? 0) &&
+            textOf(log.body ?? '')
+              .toLowerCase()
+              .includes((query.text ?? '').toLowerCase()),
+        )
+        .sort((a, b) => (a.timeUnixNano < b.timeUnixNano ? 1 : -1))
+        .slice(0, query.limit),
+    messages: async (query) =>
+      spans
+        .filter((span) => span.kind >= 4 && topicOf(span) === query.topic)
+        .map(toMessage)
+        .filter(
+          (message) =>
+            (query.partition === undefined || message.partition === query.partition) &&
+            (query.offset === undefined || message.offset === query.offset) &&
+            (query.key === undefined || message.key === query.key),
+        )
+        .sort((a, b) => (a.startUnixNano < b.startUnixNano ? -1 : 1))
+        .slice(0, query.limit),
+    red: async (query) =>
+      [
+        ...Map.groupBy(
+          spans.filter(
+            (span) =>
+              span.startTimeUnixNano >= query.range.startUnixNano &&
+              span.startTimeUnixNano <= query.range.endUnixNano &&
+              (query.service === undefined || serviceOf(span) === query.service) &&
+              (query.operation === undefined || span.name === query.operation) &&
+              (query.kind === undefined || span.kind === query.kind),
+          ),
+          (span) => JSON.stringify([serviceOf(span), span.name, span.kind]),
+        ),
+      ].map(([key, group]): RedSeries => {
+        const [service, operation, kind] = JSON.parse(key) as [string, string, number];
+        const step = BigInt(query.stepSeconds) * 1_000_000_000n;
+        const steps = Map.groupBy(group, (span) => (span.startTimeUnixNano / step) * step);
+        return {
+          service,
+          operation,
+          kind,
+          points: [...steps]
+            .sort(([a], [b]) => (a < b ? -1 : 1))
+            .map(([startUnixNano, some]) => ({
+              startUnixNano,
+              count: some.length,
+              errorCount: some.filter((span) => span.status.code === 2).length,
+              p50Nano: quantile(some, 0.5),
+              p95Nano: quantile(some, 0.95),
+              p99Nano: quantile(some, 0.99),
+            })),
+        };
+      }),
+    functionStats: async (range) =>
+      [
+        ...Map.groupBy(
+          spans.filter(
+            (span) =>
+              isFunctionSpan(span) &&
+              span.startTimeUnixNano >= range.startUnixNano &&
+              span.startTimeUnixNano <= range.endUnixNano,
+          ),
+          functionOf,
+        ),
+      ]
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, some]): FunctionStats => ({
+          name,
+          invocations: some.length,
+          errors: some.filter((span) => span.status.code === 2).length,
+          coldStarts: some.filter((span) => span.attributes['faas.coldstart'] === true).length,
+          timeouts: 0,
+          retries: 0,
+          p50Nano: quantile(some, 0.5),
+          p99Nano: quantile(some, 0.99),
+          lastSeenUnixNano: maxOf(some.map((span) => span.startTimeUnixNano)),
+        })),
+    attributeKeys: async ({ prefix = '', limit }) =>
+      countOf(spans.flatMap((span) => Object.keys(span.attributes)))
+        .filter(({ text }) => text.startsWith(prefix))
+        .slice(0, limit),
+    attributeValues: async ({ key, prefix = '', limit }) =>
+      countOf(spans.flatMap((span) => (key in span.attributes ? [textOf(span.attributes[key] ?? null)] : [])))
+        .filter(({ text }) => text.startsWith(prefix))
+        .slice(0, limit),
+    durations: async (query) =>
+      spans
+        .filter((span) => matches(span, query))
+        .sort((a, b) => (a.startTimeUnixNano < b.startTimeUnixNano ? 1 : -1))
+        .slice(0, query.limit)
+        .map((span) => ({
+          traceId: span.traceId,
+          spanId: span.spanId,
+          service: serviceOf(span),
+          operation: span.name,
+          startUnixNano: span.startTimeUnixNano,
+          durationNano: span.endTimeUnixNano - span.startTimeUnixNano,
+          error: span.status.code === 2,
+        })),
   };
+}
+
+function countOf(texts: readonly string[]): AttributeCount[] {
+  return [...Map.groupBy(texts, (text) => text)]
+    .map(([text, some]) => ({ text, count: some.length }))
+    .sort((a, b) => b.count - a.count || (a.text < b.text ? -1 : 1));
+}
+
+function toMessage(span: SpanData): MessageSpan {
+  const key = span.attributes['messaging.kafka.message.key'];
+  return {
+    traceId: span.traceId,
+    spanId: span.spanId,
+    service: serviceOf(span),
+    name: span.name,
+    kind: span.kind,
+    topic: topicOf(span),
+    partition: partitionOf(span) === '' ? undefined : Number(partitionOf(span)),
+    offset: offsetOf(span) === '' ? undefined : BigInt(offsetOf(span)),
+    key: key === undefined ? undefined : textOf(key),
+    consumerGroup: groupOf(span),
+    startUnixNano: span.startTimeUnixNano,
+    durationNano: span.endTimeUnixNano - span.startTimeUnixNano,
+    error: span.status.code === 2,
+  };
+}
+
+function quantile(spans: readonly SpanData[], share: number): number {
+  const sorted = spans
+    .map((span) => Number(span.endTimeUnixNano - span.startTimeUnixNano))
+    .sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
 }
 
 function matches(span: SpanData, query: TraceQuery): boolean {
