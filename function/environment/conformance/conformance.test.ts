@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { environmentProgram } from '../node/bundle.ts';
+import { pythonProgram } from '../python/program.ts';
 import { CASES } from './cases.ts';
 import { type EnvironmentCommand, EnvironmentProcess } from './environment-process.ts';
 import { runCase } from './run-case.ts';
@@ -32,6 +33,15 @@ void describe('the Node environment', () => {
     }
     assert.equal(transports[1], transports[0]);
   });
+});
+
+void describe('the Python environment', () => {
+  for (const each of CASES) {
+    void test(each.name, async () => {
+      const { command, args } = await pythonProgram();
+      assert.deepEqual(await runCase(each, 'python', { program: command, args }), []);
+    });
+  }
 });
 
 void describe('the suite notices an environment that', () => {

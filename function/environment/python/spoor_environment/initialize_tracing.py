@@ -1,0 +1,169 @@
+"""The talk's `initialize_tracing`: tracing around the function, once, when the environment specializes."""
+
+import asyncio
+import functools
+import inspect
+import json
+import uuid
+from dataclasses import dataclass
+
+from flask import current_app, g, request
+from opentelemetry import context as context_api
+from opentelemetry.trace import SpanKind
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from . import attributes as a
+from .invocation import Invocation, print_stack
+
+SCOPE = "spoor.environment.python"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What the platform knows of the function; from Fission's FunctionMetadata."""
+
+    name: str
+    version: str
+
+
+class Exiting(Exception):
+    """The function asked the process to end; no answer is owed."""
+
+
+def initialize_tracing(func, identity, tracing, instance_id, publish, open_invocations, on_exit):
+    """
+    Wraps the function. For each request the wrapper
+
+      (a) has the tracer; (b) takes the caller's context out of the headers; (c) starts a span below it, named after the
+      function; (d) puts the new context into a dictionary of headers; (e) leaves both in Flask's `g`, as `g.span` and
+      `g.generated_headers`, and makes the span the active one; (f) calls the function; (g) puts the generated headers on
+      the response, and ends the span with the answer's last byte.
+    """
+    tracer = tracing.get_tracer(SCOPE, "1")
+    seen = []
+
+    @functools.wraps(func)
+    def traced():
+        environ = request.environ
+        caller = tracing.propagator.extract(environ, context_api.Context(), _ENVIRON)
+        span = start_server_span(tracer, identity, instance_id, environ, caller, first=not seen)
+        seen[:] = [True]
+        request_id = environ.get("HTTP_X_FISSION_REQUEST_ID", "")
+        invocation_id = span.invocation_id
+        invocation = Invocation(invocation_id, request_id or invocation_id, span.span, open_invocations.discard)
+        open_invocations.add(invocation)
+        active = invocation.within(caller)
+        # Each request runs in a context of its own (http_server.py), so there is nothing to detach.
+        context_api.attach(active)
+        headers = {}
+        tracing.propagator.inject(headers, active)
+        g.span = span.span
+        g.generated_headers = headers
+        g.publish = publish
+        try:
+            response = _response_of(func)
+        except HTTPException as error:
+            response = error.get_response(environ)
+        except SystemExit as error:
+            on_exit(error)
+            raise Exiting from error
+        except Exception as error:  # noqa: BLE001 - whatever the function raised is its answer
+            print_stack(error)
+            invocation.record(error)
+            response = failure_response(invocation, error)
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        if response.is_streamed:
+            response.response = _watched(response.response, invocation)
+        response.call_on_close(lambda: invocation.end(response.status_code, environ.get("spoor.cut", False)))
+        return response
+
+    return traced
+
+
+@dataclass
+class ServerSpan:
+    span: object
+    invocation_id: str
+
+
+def start_server_span(tracer, identity, instance_id, environ, caller, first, more=None):
+    request_id = environ.get("HTTP_X_FISSION_REQUEST_ID", "")
+    invocation_id = environ.get("HTTP_X_SPOOR_INVOCATION_ID") or request_id or str(uuid.uuid4())
+    cold_start = environ.get("HTTP_X_SPOOR_COLDSTART")
+    span = tracer.start_span(
+        identity.name,
+        caller,
+        SpanKind.SERVER,
+        {
+            a.FAAS_NAME: identity.name,
+            a.FAAS_VERSION: identity.version,
+            a.FAAS_INSTANCE: instance_id,
+            a.FAAS_INVOCATION_ID: invocation_id,
+            a.FAAS_TRIGGER: environ.get("HTTP_X_SPOOR_TRIGGER") or "http",
+            a.FAAS_COLDSTART: first if cold_start is None else cold_start == "true",
+            a.HTTP_REQUEST_METHOD: environ["REQUEST_METHOD"],
+            a.URL_PATH: environ["REQUEST_URI"].partition("?")[0],
+            a.SPOOR_REQUEST_ID: request_id or None,
+            **(more or {}),
+        },
+    )
+    return ServerSpan(span, invocation_id)
+
+
+class BadAnswer(Exception):
+    """An answer of the function that is none. Its message is shown to the client, unlike that of what the function raised."""
+
+
+def _response_of(func):
+    value = func()
+    if inspect.iscoroutine(value):
+        value = asyncio.run(value)
+    if value is None:
+        raise BadAnswer("the function returned None: it must return what Flask can answer with")
+    try:
+        return current_app.make_response(value)
+    except TypeError as error:
+        raise BadAnswer(f"cannot answer with what the function returned: {error}") from error
+
+
+def failure_response(invocation, error):
+    """What the function raised stays in the trace, which the answer names."""
+    message = str(error) if isinstance(error, BadAnswer) else "Internal server error"
+    body = {
+        "component": "function",
+        "reason": "function_error",
+        "message": message,
+        "requestId": invocation.request_id,
+        "traceId": invocation.trace_id,
+    }
+    return Response(json.dumps(body), 500, content_type="application/json; charset=utf-8")
+
+
+def _watched(parts, invocation):
+    """The parts of a streamed answer; what stops them is noted."""
+    try:
+        yield from parts
+    except Exception as error:
+        print_stack(error)
+        invocation.record(error)
+        raise
+    finally:
+        if hasattr(parts, "close"):
+            parts.close()
+
+
+class _EnvironGetter:
+    """Headers of a WSGI environ, for propagators."""
+
+    def get(self, carrier, key):
+        value = carrier.get("HTTP_" + key.upper().replace("-", "_"))
+        return None if value is None else [value]
+
+    def keys(self, carrier):
+        return [name[5:].replace("_", "-").lower() for name in carrier if name.startswith("HTTP_")]
+
+
+_ENVIRON = _EnvironGetter()
+ENVIRON_GETTER = _ENVIRON

@@ -1,0 +1,64 @@
+"""One request to the function, from its start until the answer's last byte: the end of its span."""
+
+from opentelemetry import context as context_api
+from opentelemetry import trace
+from opentelemetry.trace import StatusCode
+
+from . import attributes as a
+from .tracer import stack_of, text_of, type_of
+
+_INVOCATION = context_api.create_key("spoor invocation")
+
+
+def active_invocation(context=None):
+    """The invocation whose code is running, if any."""
+    return context_api.get_value(_INVOCATION, context)
+
+
+class Invocation:
+    def __init__(self, invocation_id, request_id, span, on_ended):
+        self.id = invocation_id
+        self.request_id = request_id
+        self.span = span
+        self._failed = False
+        self._over = False
+        self._on_ended = on_ended
+
+    def within(self, context):
+        """`context` with this invocation and its span."""
+        return context_api.set_value(_INVOCATION, self, trace.set_span_in_context(self.span, context))
+
+    @property
+    def trace_id(self):
+        return f"{self.span.get_span_context().trace_id:032x}"
+
+    def record(self, error):
+        """Notes on the span what the function raised."""
+        self._failed = True
+        self.span.record_exception(error)
+        self.span.set_attribute(a.ERROR_TYPE, type_of(error))
+        self.span.set_status(StatusCode.ERROR, text_of(error))
+
+    def end(self, status, cut):
+        """`cut`: nobody heard the answer."""
+        if self._over:
+            return
+        self._over = True
+        span = self.span
+        if cut:
+            span.set_attribute(a.SPOOR_REASON, "client_disconnect")
+            span.add_event("client disconnected")
+        else:
+            span.set_attribute(a.HTTP_RESPONSE_STATUS_CODE, status)
+            if status >= 500 and not self._failed:
+                span.set_attribute(a.ERROR_TYPE, str(status))
+                span.set_status(StatusCode.ERROR)
+        span.end()
+        self._on_ended(self)
+
+
+def print_stack(error):
+    """On stderr, in one piece, so that it is one log record."""
+    import sys
+
+    sys.stderr.write(stack_of(error))

@@ -1,0 +1,47 @@
+"""The numbers of the journal's format, docs/journal.md. Little-endian; offsets and sizes in bytes."""
+
+MAGIC = b"SPOORJNL"
+VERSION = 1
+HEADER_BYTES = 4096
+SEGMENT_BYTES = 262_144
+SEGMENT_COUNT = 64
+
+# Offsets of the header's words.
+HEADER_DROPPED_SPANS = 48
+HEADER_DROPPED_LOGS = 56
+HEADER_SEQUENCE = 1024
+HEADER_DRAINED = 2048
+
+TRANSPORT_MAP = 1
+
+STRING = 1
+RESOURCE = 2
+ANCHOR = 3
+START = 4
+ATTRIBUTES = 5
+EVENT = 6
+LINK = 7
+END = 8
+NAME = 9
+LOG = 10
+DROPPED = 11
+NEXT = 12
+GOODBYE = 13
+
+VALUE_STRING = 0
+VALUE_BOOL = 1
+VALUE_INT64 = 2
+VALUE_DOUBLE = 3
+VALUE_BYTES = 4
+VALUE_ARRAY = 5
+VALUE_MAP = 6
+VALUE_EMPTY = 8
+
+# Arrays and maps within each other, at most.
+MAX_DEPTH = 8
+
+SOURCE_CONSOLE = 1
+SOURCE_STDOUT = 2
+SOURCE_STDERR = 3
+SOURCE_LOGGING = 4
+SOURCE_CRASH = 5
