@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Logger } from '../../server/log.ts';
 import { environmentProgram } from '../../function/environment/node/bundle.ts';
+import { pythonProgram } from '../../function/environment/python/program.ts';
 import { registerGlobals, startTracing } from '../../function/span/tracing.ts';
 import type { ExecutorClient } from '../../platform/executor/client.ts';
 import { startExecutor } from '../../platform/executor/executor.ts';
@@ -77,7 +78,11 @@ export async function startPlatformPart(options: PlatformPartOptions, log: Logge
       tracing: tracing.executor,
       journalDir: places.journals,
       runDir: places.run,
-      programs: { node: async () => ({ command: process.execPath, args: [await environmentProgram()] }) },
+      programs: {
+        node: async () => ({ command: process.execPath, args: [await environmentProgram()] }),
+        // Asked for when the first Environment of Python is there.
+        python: pythonProgram,
+      },
       instanceEnv: () => ({ SPOOR_INTERNAL_URL: router.internalUrl, SPOOR_ROUTER_URL: router.url }),
       nodePath: join(import.meta.dirname, '../../node_modules'),
       log,
