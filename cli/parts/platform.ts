@@ -9,6 +9,7 @@ import { openEmbeddedLog } from '../../platform/queue/embedded-log.ts';
 import { topicsHandler } from '../../platform/queue/topics-http.ts';
 import { createRouterClient } from '../../platform/router/client.ts';
 import { startRouter } from '../../platform/router/router.ts';
+import { startBuilder } from '../../platform/spec/builder.ts';
 import { controlHandler } from '../../platform/spec/control.ts';
 import { openRegistry } from '../../platform/spec/registry.ts';
 import { startTriggers } from '../../platform/trigger/triggers.ts';
@@ -28,7 +29,7 @@ export function platformJournal(journalDir: string, pid: number, service: string
   return join(journalDir, `platform-${pid}-${service}.journal`);
 }
 
-export const PLATFORM_SERVICES = ['router', 'executor', 'trigger', 'queue'] as const;
+export const PLATFORM_SERVICES = ['router', 'executor', 'trigger', 'queue', 'builder'] as const;
 
 export async function startPlatformPart(options: PlatformPartOptions, log: Logger): Promise<RunningPart> {
   const places = placesOf(options.data);
@@ -50,10 +51,19 @@ export async function startPlatformPart(options: PlatformPartOptions, log: Logge
     executor: tracingOf('executor'),
     trigger: tracingOf('trigger'),
     queue: tracingOf('queue'),
+    builder: tracingOf('builder'),
   };
   registerGlobals(tracing.router);
 
   const registry = starting.use(await openRegistry({ dataDir: places.platform, log }));
+  starting.use(
+    await startBuilder({
+      registry,
+      directory: join(places.platform, 'builds'),
+      tracing: tracing.builder,
+      log,
+    }),
+  );
   const queue = starting.use(await openEmbeddedLog({ path: join(places.platform, 'topics.db') }));
 
   // Instances are told the router's address when they start, and warm ones start at once: the router listens first, and a

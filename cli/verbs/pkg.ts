@@ -13,6 +13,7 @@ import { mustExist, mustGet, remove } from './remove.ts';
 import { saveOrCreate } from './save-or-create.ts';
 
 const WAIT_POLL_MS = 200;
+const BUILD_TIMEOUT_MS = 600_000;
 
 export function register(program: Command, context: CliContext): void {
   const pkg = program.command('package').alias('pkg').description('packages: the code of functions');
@@ -150,6 +151,27 @@ export function register(program: Command, context: CliContext): void {
       context.out.print(`Build Logs:\n${found.status.buildlog}`);
     });
 
+  namespaced(verb(pkg, 'rebuild', 'build a source package again', 'spoor pkg rebuild --name hello --wait'))
+    .requiredOption('--name <name>', 'name of the package')
+    .option('--wait', 'wait until it is built')
+    .action(async (flags: NameFlags & { wait?: boolean }) => {
+      const { spec, ...found } = await mustGet(context, 'Package', flags);
+      const { deployment: _built, ...source } = spec;
+      if (!source.source)
+        throw new Failure(
+          'cli',
+          'conflict',
+          `cannot build package '${flags.name}': it has no source archive`,
+        );
+      await (
+        await context.client()
+      ).put({ ...found, spec: source, status: { buildstatus: 'pending', buildlog: '' } });
+      context.out.print(
+        `package '${flags.name}' is built again; \`spoor pkg info --name ${flags.name}\` shows its log`,
+      );
+      if (flags.wait === true) await untilBuilt(context, flags, BUILD_TIMEOUT_MS);
+    });
+
   for (const [name, which] of [
     ['getsrc', 'source'],
     ['getdeploy', 'deployment'],
@@ -209,12 +231,13 @@ export async function updatePackage(
   const { source, deployment } = await archivesOf(context, flags);
   const { source: oldSource, deployment: oldDeployment, ...rest } = found.spec;
   // A new source makes the old build stale; a new deployment stands without the old source.
+  const isBuiltOtherwise = oldSource && (flags.buildcmd !== undefined || flags.env !== undefined);
   const archives =
     source || deployment
       ? { ...(source ? { source } : {}), ...(deployment ? { deployment } : {}) }
       : {
           ...(oldSource ? { source: oldSource } : {}),
-          ...(oldDeployment ? { deployment: oldDeployment } : {}),
+          ...(oldDeployment && !isBuiltOtherwise ? { deployment: oldDeployment } : {}),
         };
   await (
     await context.client()

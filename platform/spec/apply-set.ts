@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { Failure } from '../../server/failure.ts';
 import { ALL_KINDS, describe } from './kinds.ts';
 import { fromManifest, toManifest } from './manifest.ts';
-import type { Kind, Reference, Resource } from './resources.ts';
+import { isSameSource } from './package-source.ts';
+import type { Kind, Package, Reference, Resource } from './resources.ts';
 import type { Edit, Registry } from './registry.ts';
 
 /** A folder's whole content, and whose it is. */
@@ -50,10 +51,11 @@ export async function applySet(registry: Registry, request: ApplyRequest): Promi
   >;
   const edits: Edit[] = [];
   const declared = new Set<string>();
-  for (const resource of wanted) {
-    const reference = nameOf(resource);
+  for (const declaredResource of wanted) {
+    const reference = nameOf(declaredResource);
     declared.add(keyOfName(reference));
-    const current = registry.get(resource.kind, resource.metadata);
+    const current = registry.get(declaredResource.kind, declaredResource.metadata);
+    const resource = withBuild(declaredResource, current);
     if (current && current.metadata.annotations[OWNER_UID] !== uid && request.allowConflicts !== true)
       throw new Failure(
         'spec',
@@ -107,12 +109,26 @@ function marked(resource: Resource, owner: { uid: string; name: string }): Resou
   return { ...resource, metadata: { ...resource.metadata, annotations } };
 }
 
+/** What was built from a source stays with it as long as the source does; a build that failed is tried again. */
+function withBuild(wanted: Resource, current: Resource | undefined): Resource {
+  if (wanted.kind !== 'Package' || current?.kind !== 'Package') return wanted;
+  if (!wanted.spec.source || wanted.spec.deployment || !isSameSource(current, wanted)) return wanted;
+  const { deployment } = current.spec;
+  if (deployment) return { ...wanted, spec: { ...wanted.spec, deployment }, status: current.status };
+  return current.status.buildstatus === 'failed' ? wanted : { ...wanted, status: current.status };
+}
+
 function isSame(current: Resource, wanted: Resource): boolean {
   return (
+    !(wanted.kind === 'Package' && current.kind === 'Package' && isToBeBuiltAgain(current, wanted)) &&
     isDeepStrictEqual(toManifest(current).spec, toManifest(wanted).spec) &&
     isDeepStrictEqual(current.metadata.labels, wanted.metadata.labels) &&
     isDeepStrictEqual(current.metadata.annotations, wanted.metadata.annotations)
   );
+}
+
+function isToBeBuiltAgain(current: Package, wanted: Package): boolean {
+  return current.status.buildstatus === 'failed' && wanted.status.buildstatus === 'pending';
 }
 
 function ownership(resource: Resource): string {

@@ -9,7 +9,7 @@ import type { Catalog, Change, ResourceOf } from './catalog.ts';
 import { ALL_KINDS, describe } from './kinds.ts';
 import { fromManifest, toManifest } from './manifest.ts';
 import { PackageStore, type Kept } from './package-store.ts';
-import { keyOf, type Kind, type Metadata, type Reference, type Resource } from './resources.ts';
+import { keyOf, type Kind, type Metadata, type Package, type Reference, type Resource } from './resources.ts';
 
 export interface RegistryOptions {
   /** Made when it is not there. One registry at a time. */
@@ -177,7 +177,7 @@ class SqliteRegistry implements Registry {
         'fetcher',
         'unavailable',
         spec.source
-          ? `cannot fetch ${describe('Package', reference)}: its source is not built (build status ${status.buildstatus})`
+          ? notBuilt(reference, status)
           : `cannot fetch ${describe('Package', reference)}: it has no archive`,
       );
     const keepArchive = this.get('Environment', spec.environment)?.spec.keeparchive ?? false;
@@ -306,6 +306,14 @@ class SqliteRegistry implements Registry {
       throw error;
     }
   }
+}
+
+function notBuilt(reference: Reference, status: Package['status']): string {
+  const what = `cannot fetch ${describe('Package', reference)}`;
+  const lastLine = status.buildlog.trimEnd().split('\n').at(-1) ?? '';
+  return status.buildstatus === 'failed'
+    ? `${what}: its build failed: ${lastLine}. \`spoor pkg info --name ${reference.name}\` shows the log`
+    : `${what}: its source is not built yet (build status ${status.buildstatus}); wait with \`spoor pkg wait --name ${reference.name}\``;
 }
 
 function openDatabase(path: string): DatabaseSync {
