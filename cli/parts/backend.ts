@@ -26,7 +26,13 @@ export async function startBackendPart(options: BackendPartOptions, log: Logger)
     ),
   );
   const collector = starting.use(
-    await startCollector({ store: store.writer, host: options.host, httpPort: options.otlpHttpPort, log }),
+    await startCollector({
+      store: store.writer,
+      host: options.host,
+      httpPort: options.otlpHttpPort,
+      token: options.token,
+      log,
+    }),
   );
   const query = starting.use(
     await startQuery({
