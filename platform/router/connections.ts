@@ -1,39 +1,82 @@
-import { Pool, type Dispatcher } from 'undici';
 import type { Lease } from '../executor/client.ts';
+import { InstanceConnection } from './instance-connection.ts';
 
-/** A unix socket of a living process answers at once; past this its queue is full. */
-const DIAL_TIMEOUT_MS = 1_000;
+/** Idle connections are looked through this often. */
+const SWEEP_MS = 5_000;
 
-/** Kept-alive connections to instances, a pool for each; an instance's go when it dies. */
+/** Kept-alive connections to instances; an instance's go when it dies. */
 export class Connections {
   readonly #pools = new Map<string, Pool>();
+  readonly #sweep = setInterval(() => {
+    const now = performance.now();
+    for (const pool of this.#pools.values()) pool.dropStale(now);
+  }, SWEEP_MS).unref();
 
-  to(lease: Lease): Dispatcher {
+  /** An idle connection, or a new one. */
+  to(lease: Lease): InstanceConnection {
     const known = this.#pools.get(lease.socketPath);
-    if (known) return known;
-    const pool = new Pool('http://instance', {
-      socketPath: lease.socketPath,
-      connectTimeout: DIAL_TIMEOUT_MS,
-      pipelining: 1,
-      // The router's own timers bound an invocation (exchange.ts).
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxHeaderSize: 64 * 1024,
-    });
+    if (known) return known.take();
+    const pool = new Pool(lease.socketPath);
     this.#pools.set(lease.socketPath, pool);
-    void this.#dropWhenDead(lease, pool);
-    return pool;
+    void this.#dropWhenDead(lease);
+    return pool.take();
   }
 
-  async close(): Promise<void> {
-    await Promise.all(Array.from(this.#pools.values(), (pool) => pool.destroy()));
+  close(): void {
+    clearInterval(this.#sweep);
+    for (const pool of this.#pools.values()) pool.close();
   }
 
-  async #dropWhenDead(lease: Lease, pool: Pool): Promise<void> {
+  async #dropWhenDead(lease: Lease): Promise<void> {
     const { socketPath } = lease;
     await lease.died;
+    const pool = this.#pools.get(socketPath);
     this.#pools.delete(socketPath);
-    // Answers that were complete before the death are still read; then nothing is left to wait for.
-    if (!pool.destroyed) await pool.close();
+    // Those that carry an answer read on to its end: it may have been complete before the death.
+    pool?.dropIdle();
+  }
+}
+
+class Pool {
+  readonly #socketPath: string;
+  readonly #all = new Set<InstanceConnection>();
+  /** Used last stands last and is used first, so that the surplus grows stale. */
+  readonly #idle: InstanceConnection[] = [];
+
+  constructor(socketPath: string) {
+    this.#socketPath = socketPath;
+  }
+
+  take(): InstanceConnection {
+    const now = performance.now();
+    for (let idle = this.#idle.pop(); idle; idle = this.#idle.pop()) {
+      if (idle.isUsable(now)) return idle;
+      idle.abort();
+    }
+    const connection = new InstanceConnection(
+      this.#socketPath,
+      (connection) => this.#idle.push(connection),
+      (connection) => this.#gone(connection),
+    );
+    this.#all.add(connection);
+    return connection;
+  }
+
+  dropStale(now: number): void {
+    for (const connection of this.#idle) if (!connection.isUsable(now)) connection.abort();
+  }
+
+  dropIdle(): void {
+    for (const connection of this.#idle) connection.abort();
+  }
+
+  close(): void {
+    for (const connection of this.#all) connection.abort();
+  }
+
+  #gone(connection: InstanceConnection): void {
+    this.#all.delete(connection);
+    const index = this.#idle.indexOf(connection);
+    if (index >= 0) this.#idle.splice(index, 1);
   }
 }

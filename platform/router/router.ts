@@ -83,12 +83,12 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       internalUrl: internal.url,
       async [Symbol.asyncDispose]() {
         await Promise.all([closeServer(publicServer), closeServer(internalServer)]);
-        await front.close();
+        front.close();
       },
     };
   } catch (error) {
     await closeHttpServer(publicServer);
-    await front.close();
+    front.close();
     throw error;
   }
 }
@@ -183,10 +183,10 @@ class Front {
     void passUpgrade(this.#road, request, socket, firstBytes, head, target, invocation);
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.#changes[Symbol.dispose]();
     for (const socket of this.#upgraded) socket.destroy();
-    await this.#road.connections.close();
+    this.#road.connections.close();
   }
 
   #answerRoute(
