@@ -6,6 +6,7 @@ import { registerGlobals, startTracing } from '../../function/span/tracing.ts';
 import type { ExecutorClient } from '../../platform/executor/client.ts';
 import { startExecutor } from '../../platform/executor/executor.ts';
 import { openEmbeddedLog } from '../../platform/queue/embedded-log.ts';
+import { openKafka } from '../../platform/queue/kafka.ts';
 import { topicsHandler } from '../../platform/queue/topics-http.ts';
 import { createRouterClient } from '../../platform/router/client.ts';
 import { startRouter } from '../../platform/router/router.ts';
@@ -64,7 +65,11 @@ export async function startPlatformPart(options: PlatformPartOptions, log: Logge
       log,
     }),
   );
-  const queue = starting.use(await openEmbeddedLog({ path: join(places.platform, 'topics.db') }));
+  const queue = starting.use(
+    options.kafka.length > 0
+      ? await openKafka({ brokers: options.kafka })
+      : await openEmbeddedLog({ path: join(places.platform, 'topics.db') }),
+  );
 
   // Instances are told the router's address when they start, and warm ones start at once: the router listens first, and a
   // request that comes before the executor is there waits for it.
