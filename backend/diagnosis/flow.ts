@@ -217,7 +217,7 @@ function shareBatch(node: MutableNode, edges: readonly FlowEdge[]): void {
 function orderFrom(roots: readonly MutableNode[]): MutableNode[] {
   const ordered: MutableNode[] = [];
   let layer = [...roots];
-  for (let depth = 0; layer.length > 0; depth += 1) {
+  while (layer.length > 0) {
     const next: MutableNode[] = [];
     for (const node of layer) {
       ordered.push(node);

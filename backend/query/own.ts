@@ -33,7 +33,7 @@ export function addOwn(app: FastifyInstance, reader: TraceReader): void {
   });
 }
 
-function toLogJson(log: LogData): LogJson {
+export function toLogJson(log: LogData): LogJson {
   const service = log.resource[SERVICE_NAME];
   return {
     timeUnixNano: timeOf(log).toString(),

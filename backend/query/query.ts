@@ -7,9 +7,13 @@ import type { Logger } from '../../server/log.ts';
 import { closeHttpServer } from '../../server/stop.ts';
 import type { StoreReader } from '../store/store.ts';
 import { errorEnvelope } from './envelope.ts';
+import { addFunctions } from './functions.ts';
 import { addJaegerV1 } from './jaeger-v1.ts';
 import { addJaegerV3, errorBody } from './jaeger-v3.ts';
+import { addLogSearch } from './log-search.ts';
+import { addMessages } from './messages.ts';
 import { addOwn } from './own.ts';
+import { addRed } from './red.ts';
 import { addScreens } from './screens.ts';
 import { addTracesExplained } from './traces-explained.ts';
 
@@ -83,6 +87,10 @@ export async function startQuery(options: QueryOptions): Promise<QueryServer> {
   addJaegerV3(app, options.reader, adjustOptions);
   addOwn(app, options.reader);
   addTracesExplained(app, options.reader);
+  addFunctions(app, options.reader);
+  addMessages(app, options.reader);
+  addLogSearch(app, options.reader);
+  addRed(app, options.reader);
   await addScreens(app, options.uiDir);
 
   await app.ready();

@@ -410,27 +410,35 @@ export interface FunctionsJson {
 
 export interface FunctionStatsJson {
   readonly name: string;
-  readonly versions: readonly string[];
-  readonly triggers: readonly string[];
   readonly invocations: number;
   readonly ratePerSecond: number;
   readonly errors: number;
+  /** 0..1 */
   readonly errorRate: number;
   readonly coldStarts: number;
   readonly coldStartRate: number;
-  /** How many ended for a reason that a process knows: timeout, oom, signal, exit. */
-  readonly ends: Readonly<Record<string, number>>;
+  /** Calls that its callers gave up on after its time was over. */
+  readonly timeouts: number;
+  /** Calls made again after a failed one. */
+  readonly retries: number;
   readonly p50Nano: string;
-  readonly p95Nano: string;
   readonly p99Nano: string;
   readonly lastSeenUnixNano: string;
 }
 
-/** `GET /api/functions/{name}?endTs&lookback&step` (ms; step 60 points by default). 404 when it did not run in that time. */
+/**
+ * `GET /api/functions/{name}?endTs&lookback&step` (ms; 60 steps by default, each at least a minute). 404 when it did not run in that
+ * time. `stats` and `points` are of every invocation; everything else of the newest `sampled` ones.
+ */
 export interface FunctionJson {
   readonly startUnixNano: string;
   readonly endUnixNano: string;
   readonly stats: FunctionStatsJson;
+  readonly sampled: number;
+  /** `faas.trigger` of its invocations, with how many. */
+  readonly triggers: Readonly<Record<string, number>>;
+  /** How many ended with their process: timeout, oom, signal, exit … */
+  readonly ends: Readonly<Record<string, number>>;
   /** Newest first. */
   readonly versions: readonly FunctionGroupJson[];
   /** Newest first. */
@@ -473,8 +481,8 @@ export interface FunctionPointJson {
   readonly timeUnixNano: string;
   readonly invocations: number;
   readonly errors: number;
-  readonly coldStarts: number;
   readonly p50Nano: string;
+  readonly p95Nano: string;
   readonly p99Nano: string;
 }
 
@@ -542,10 +550,16 @@ export interface LogsJson {
   readonly logs: readonly LogJson[];
 }
 
-/** `GET /api/map?endTs&lookback` (ms; default: now, 1 h): who calls whom and over which topic, parents and links alike. */
+/**
+ * `GET /api/map?endTs&lookback&limit` (ms; default: now, 1 h): who calls whom and over which topic, parents and links alike, from the
+ * newest `limit` traces (500). Router, executor and triggers are the road, not places on the map, unless a trace begins there.
+ */
 export interface MapJson {
   readonly startUnixNano: string;
   readonly endUnixNano: string;
+  readonly sampledTraces: number;
+  /** There were more traces than that: `ratePerSecond` is over the time that they cover. */
+  readonly truncated: boolean;
   readonly nodes: readonly MapNodeJson[];
   readonly edges: readonly MapEdgeJson[];
 }
@@ -579,15 +593,16 @@ export interface MapEdgeJson {
   readonly consumerGroup: string;
 }
 
-/** `GET /api/metrics/red?service&operation&kind&by=service|operation|function&endTs&lookback&step` (ms): rate, errors and duration over time. */
+/** `GET /api/metrics/red?service&operation&kind&endTs&lookback&step` (ms, whole minutes): rate, errors and duration over time, of every span. */
 export interface RedJson {
   readonly startUnixNano: string;
   readonly endUnixNano: string;
   readonly stepNano: string;
   readonly series: readonly {
     readonly service: string;
-    /** '' when not grouped by it. */
     readonly operation: string;
+    /** internal | server | client | producer | consumer | unspecified */
+    readonly kind: string;
     readonly points: readonly RedPointJson[];
   }[];
 }
@@ -602,7 +617,7 @@ export interface RedPointJson {
   readonly p99Nano: string;
 }
 
-/** `GET /api/quality?endTs&lookback`: what is wrong with the traces themselves, the worst first, with a way to mend each. */
+/** `GET /api/quality?endTs&lookback&limit`, of the newest `limit` traces (500): what is wrong with the traces themselves, the worst first, with a way to mend each. */
 export interface QualityJson {
   readonly startUnixNano: string;
   readonly endUnixNano: string;
