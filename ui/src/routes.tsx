@@ -5,6 +5,7 @@ import {
   lazyRouteComponent,
   redirect,
 } from '@tanstack/react-router';
+import { TRACE_SEARCH, type TraceSearch } from './trace/trace-search.ts';
 import { SearchPage } from './search/search-page.tsx';
 import { PageError } from './shell/notice.tsx';
 import { Shell } from './shell/shell.tsx';
@@ -32,17 +33,35 @@ const homeRoute = createRoute({
   },
 });
 
-/** …and the span that is open. */
+/** …and of a trace: the span that is open and how it is looked at. */
 const traceRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/trace/$traceId',
-  validateSearch: (raw: Record<string, unknown>): { span?: string } =>
-    typeof raw['span'] === 'string' || typeof raw['span'] === 'number' ? { span: String(raw['span']) } : {},
+  validateSearch: (raw: Record<string, unknown>): TraceSearch =>
+    Object.fromEntries(
+      TRACE_SEARCH.flatMap((key) => (typeof raw[key] === 'string' ? [[key, raw[key]]] : [])),
+    ),
   component: lazyRouteComponent(() => import('./trace/trace-page.tsx'), 'TracePage'),
 });
 
+const flowRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/flow/$traceId',
+  component: lazyRouteComponent(() => import('./flow/flow-page.tsx'), 'FlowPage'),
+});
+
+const compareRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/compare',
+  validateSearch: (raw: Record<string, unknown>): { a?: string; b?: string } =>
+    Object.fromEntries(
+      (['a', 'b'] as const).flatMap((key) => (typeof raw[key] === 'string' ? [[key, raw[key]]] : [])),
+    ),
+  component: lazyRouteComponent(() => import('./compare/compare-page.tsx'), 'ComparePage'),
+});
+
 export const router = createRouter({
-  routeTree: rootRoute.addChildren([homeRoute, searchRoute, traceRoute]),
+  routeTree: rootRoute.addChildren([homeRoute, searchRoute, traceRoute, flowRoute, compareRoute]),
   defaultPreload: false,
   // Plain text, not JSON: a span id of digits only must stay a text, and links stay readable.
   parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),

@@ -1,12 +1,17 @@
-import { queryOptions } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import type {
+  AccountJson,
+  CriticalPathJson,
+  FlowJson,
   IncomingLinkJson,
   JaegerTrace,
   LogJson,
   OtlpTraces,
+  ReadingJson,
   TraceSummaryJson,
+  WhyJson,
 } from '../../../backend/query/shapes.ts';
-import { readTrace } from '../model/trace.ts';
+import { readTrace, type Trace } from '../model/trace.ts';
 import type { SearchParams } from '../search/params.ts';
 import { ApiError, getJson } from './client.ts';
 
@@ -64,7 +69,7 @@ export function searchQuery(search: SearchParams, tags: Readonly<Record<string, 
       );
       return { summaries, fromMs, toMs };
     },
-    placeholderData: (previous) => previous,
+    placeholderData: keepPreviousData,
   });
 }
 
@@ -84,7 +89,7 @@ export function previewsQuery(traceIds: readonly string[], spanCount: number) {
       );
       return new Map((data ?? []).map((trace) => [trace.traceID, trace]));
     },
-    placeholderData: (previous) => previous,
+    placeholderData: keepPreviousData,
   });
 }
 
@@ -101,6 +106,50 @@ export function traceQuery(traceId: string) {
       if (!trace) throw new ApiError(404, 'trace not found');
       return trace;
     },
+    // A trace is thousands of objects and new as a whole each time: comparing them costs more than drawing what shows.
+    structuralSharing: false,
+    // Spans of a trace that is still going on, or on their way here.
+    refetchInterval: ({ state }) =>
+      state.data ? (isYoung(state.data, Date.now()) ? GROWING_MS : false) : state.error ? MISSING_MS : false,
+  });
+}
+
+const GROWING_MS = 2_000;
+const MISSING_MS = 3_000;
+const YOUNG_MS = 20_000;
+
+/** Its last span ended a moment ago, so that more may come. */
+export function isYoung(trace: Trace, nowMs: number): boolean {
+  const endMs = Number(trace.startUnixNano / 1_000_000n) + trace.durationNanos / 1e6;
+  return Math.abs(nowMs - endMs) < YOUNG_MS;
+}
+
+/** `spanCount` is part of the key: what is said of a trace may change as it grows. */
+export function whyQuery(traceId: string, spanCount: number) {
+  return ofTrace<WhyJson>('why', traceId, spanCount, 'why');
+}
+
+export function accountQuery(traceId: string, spanCount: number, reading: ReadingJson) {
+  return ofTrace<AccountJson>('account', traceId, spanCount, `account?reading=${reading}`);
+}
+
+export function criticalPathQuery(traceId: string, spanCount: number, reading: ReadingJson) {
+  return ofTrace<CriticalPathJson>('critical-path', traceId, spanCount, `critical-path?reading=${reading}`);
+}
+
+function ofTrace<T>(kind: string, traceId: string, spanCount: number, path: string) {
+  return queryOptions({
+    queryKey: [kind, traceId, path, spanCount],
+    queryFn: ({ signal }) => getJson<T>(`/api/traces/${encodeURIComponent(traceId)}/${path}`, signal),
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function flowQuery(traceId: string, spanCount = 0) {
+  return queryOptions({
+    queryKey: ['flow', traceId, spanCount],
+    queryFn: ({ signal }) => getJson<FlowJson>(`/api/flows/${encodeURIComponent(traceId)}`, signal),
+    placeholderData: keepPreviousData,
   });
 }
 

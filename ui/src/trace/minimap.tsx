@@ -1,5 +1,6 @@
 import { useComputedColorScheme } from '@mantine/core';
 import { type PointerEvent, useEffect, useRef, useState } from 'react';
+import type { Warp } from '../layout/gaps.ts';
 import { place, zoom, type Range } from '../layout/range.ts';
 import type { Trace } from '../model/trace.ts';
 
@@ -10,10 +11,11 @@ export function Minimap(props: {
   readonly trace: Trace;
   readonly colors: ReadonlyMap<string, string>;
   readonly range: Range;
+  readonly warp: Warp;
   readonly onZoom: (range: Range | undefined) => void;
 }) {
-  const { trace, colors, range } = props;
-  const whole = { from: 0, to: trace.durationNanos };
+  const { trace, colors, range, warp } = props;
+  const whole = { from: 0, to: warp.length };
   const canvas = useRef<HTMLCanvasElement>(null);
   const [drag, setDrag] = useState<{ readonly from: number; readonly to: number }>();
   const scheme = useComputedColorScheme('light');
@@ -21,12 +23,12 @@ export function Minimap(props: {
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
-    const draw = () => drawSpans(element, trace, colors);
+    const draw = () => drawSpans(element, trace, colors, warp);
     draw();
     const observer = new ResizeObserver(draw);
     observer.observe(element);
     return () => observer.disconnect();
-  }, [trace, colors, scheme]);
+  }, [trace, colors, scheme, warp]);
 
   const fractionOf = (event: PointerEvent<HTMLElement>) => {
     const box = event.currentTarget.getBoundingClientRect();
@@ -68,7 +70,12 @@ export function Minimap(props: {
 }
 
 /** Each span a stroke at its row's height; errors last, so that they are never covered. */
-function drawSpans(element: HTMLCanvasElement, trace: Trace, colors: ReadonlyMap<string, string>): void {
+function drawSpans(
+  element: HTMLCanvasElement,
+  trace: Trace,
+  colors: ReadonlyMap<string, string>,
+  warp: Warp,
+): void {
   const context = element.getContext('2d');
   const width = element.clientWidth;
   if (!context || width === 0) return;
@@ -88,8 +95,9 @@ function drawSpans(element: HTMLCanvasElement, trace: Trace, colors: ReadonlyMap
       const isBad = span.isError || span.marks.killedBy !== '';
       if ((pass === 'errors') !== isBad) return;
       context.fillStyle = isBad ? error : (resolved.get(span.service) ?? '#888');
-      const x = (span.start / trace.durationNanos) * width;
-      const w = Math.max(1, (span.duration / trace.durationNanos) * width);
+      const from = warp.at(span.start);
+      const x = (from / warp.length) * width;
+      const w = Math.max(1, ((warp.at(span.start + span.duration) - from) / warp.length) * width);
       context.fillRect(x, 4 + (row / trace.spans.length) * inner, w, thickness);
     });
   }

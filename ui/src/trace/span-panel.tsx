@@ -3,13 +3,14 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { ReactNode } from 'react';
 import type { OtlpKeyValue } from '../../../backend/query/shapes.ts';
-import { incomingLinksQuery, traceLogsQuery } from '../api/queries.ts';
+import { flowQuery, incomingLinksQuery, traceLogsQuery } from '../api/queries.ts';
 import { eventsOf, linksOf, type Span, type TimedEvent, type Trace } from '../model/trace.ts';
 import { formatDuration } from '../text/duration.ts';
 import { formatClock } from '../text/time.ts';
 import { textOf } from '../text/value.ts';
 import { AttributeTable } from './attribute-table.tsx';
 
+const PRODUCER = 4;
 const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'];
 
 interface PanelProps {
@@ -28,6 +29,12 @@ export function SpanPanel(props: PanelProps) {
   const toHere = (incoming.data ?? []).filter((link) => link.toSpanId === span.id);
   const own = (logs.data ?? []).filter((log) => log.spanId === span.id);
   const links = linksOf(span);
+  const hasLinks = links.length > 0 || toHere.length > 0;
+  // A flow knows the names of the spans at the other ends of links.
+  const flow = useQuery({ ...flowQuery(trace.id), enabled: hasLinks });
+  const namesOf = new Map(
+    flow.data?.spans.map((other) => [`${other.traceId}/${other.spanId}`, `${other.service} · ${other.name}`]),
+  );
   return (
     <aside className="panel" aria-label={`Span ${span.name}`}>
       <header className="panel-head">
@@ -74,18 +81,20 @@ export function SpanPanel(props: PanelProps) {
                 trace={trace}
                 traceId={link.traceId}
                 spanId={link.spanId}
+                name={namesOf.get(`${link.traceId}/${link.spanId}`)}
                 attributes={link.attributes ?? []}
                 onSelect={props.onSelect}
               />
             ))}
           </Section>
-          <Section title="Linked from" count={toHere.length}>
+          <Section title={span.kind === PRODUCER ? 'Consumed by' : 'Linked from'} count={toHere.length}>
             {toHere.map((link) => (
               <LinkBlock
                 key={link.fromSpanId}
                 trace={trace}
                 traceId={link.fromTraceId}
                 spanId={link.fromSpanId}
+                name={namesOf.get(`${link.fromTraceId}/${link.fromSpanId}`)}
                 attributes={link.attributes}
                 onSelect={props.onSelect}
               />
@@ -185,6 +194,7 @@ function LinkBlock(props: {
   readonly trace: Trace;
   readonly traceId: string;
   readonly spanId: string;
+  readonly name: string | undefined;
   readonly attributes: readonly OtlpKeyValue[];
   readonly onSelect: (id: string) => void;
 }) {
@@ -198,8 +208,13 @@ function LinkBlock(props: {
             {local.service} · {local.name}
           </button>
         ) : (
-          <Link to="/trace/$traceId" params={{ traceId }} search={{ span: spanId }} className="linkish mono">
-            {traceId.slice(0, 8)}… / {spanId}
+          <Link
+            to="/trace/$traceId"
+            params={{ traceId }}
+            search={{ span: spanId }}
+            className={props.name ? 'linkish' : 'linkish mono'}
+          >
+            {props.name ?? `${traceId.slice(0, 8)}… / ${spanId}`}
           </Link>
         )}
         <span className="dim">

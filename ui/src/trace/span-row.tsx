@@ -1,4 +1,5 @@
 import { type CSSProperties, memo } from 'react';
+import type { Gap, Warp } from '../layout/gaps.ts';
 import { labelSide, place, type Placed, type Range } from '../layout/range.ts';
 import type { Span } from '../model/trace.ts';
 import { formatDuration } from '../text/duration.ts';
@@ -16,6 +17,12 @@ export const SpanRow = memo(function SpanRow(props: {
   readonly height: number;
   readonly index: number;
   readonly range: Range;
+  readonly warp: Warp;
+  /** What of it is on the critical path; `undefined` while the path is not drawn. */
+  readonly critical: readonly Gap[] | undefined;
+  readonly isMatch: boolean;
+  /** Spans elsewhere that link to it. */
+  readonly consumerCount: number;
   readonly color: string | undefined;
   /** Where it differs from the row's parent; the coloured mark says it everywhere. */
   readonly showsService: boolean;
@@ -32,6 +39,8 @@ export const SpanRow = memo(function SpanRow(props: {
     props.isFocused && 'is-focused',
     span.isError && 'is-error',
     span.marks.isPhase && 'is-phase',
+    props.isMatch && 'is-match',
+    props.critical?.length === 0 && 'is-aside',
   ];
   const style = { top: props.top, height: props.height, '--svc': props.color } as CSSProperties;
   const depth = Math.min(span.depth, MAX_INDENT_DEPTH);
@@ -78,16 +87,16 @@ export const SpanRow = memo(function SpanRow(props: {
             {span.errorsBelow} {span.errorsBelow === 1 ? 'error' : 'errors'} below
           </span>
         )}
-        <Chips span={span} />
+        <Chips span={span} consumerCount={props.consumerCount} />
       </div>
       <div role="gridcell" className="wf-time">
-        <Bar span={span} range={props.range} />
+        <Bar span={span} range={props.range} warp={props.warp} critical={props.critical} />
       </div>
     </div>
   );
 });
 
-function Chips({ span }: { readonly span: Span }) {
+function Chips({ span, consumerCount }: { readonly span: Span; readonly consumerCount: number }) {
   const { marks } = span;
   return (
     <>
@@ -99,15 +108,27 @@ function Chips({ span }: { readonly span: Span }) {
       )}
       {marks.attempt > 0 && <span className="chip">attempt {marks.attempt}</span>}
       {marks.isColdStart && <span className="chip chip-cold">cold</span>}
+      {consumerCount > 0 && (
+        <span className="chip" title="Spans of other traces link to this one; open it to follow them">
+          consumed by {consumerCount}
+        </span>
+      )}
       {span.isOrphan && <span className="chip chip-warn">parent missing</span>}
     </>
   );
 }
 
-function Bar({ span, range }: { readonly span: Span; readonly range: Range }) {
+function Bar(props: {
+  readonly span: Span;
+  readonly range: Range;
+  readonly warp: Warp;
+  readonly critical: readonly Gap[] | undefined;
+}) {
+  const { span, range, warp } = props;
   const { marks } = span;
-  const bar = place(span.start, span.duration, range);
-  const wait = marks.queueWait > 0 ? place(span.start - marks.queueWait, marks.queueWait, range) : undefined;
+  const between = (from: number, to: number) => place(warp.at(from), warp.at(to) - warp.at(from), range);
+  const bar = between(span.start, span.start + span.duration);
+  const wait = marks.queueWait > 0 ? between(span.start - marks.queueWait, span.start) : undefined;
   return (
     <>
       {wait && (
@@ -123,6 +144,18 @@ function Bar({ span, range }: { readonly span: Span; readonly range: Range }) {
           style={{ left: percent(bar.left), width: percent(bar.width) }}
         />
       )}
+      {props.critical?.map((part) => {
+        const stroke = between(part.from, part.to);
+        return (
+          stroke && (
+            <span
+              key={part.from}
+              className="bar-critical"
+              style={{ left: percent(stroke.left), width: percent(stroke.width) }}
+            />
+          )
+        );
+      })}
       {bar && <BarLabel span={span} bar={bar} from={wait?.left ?? bar.left} />}
     </>
   );

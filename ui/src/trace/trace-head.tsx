@@ -1,4 +1,6 @@
-import { CopyButton } from '@mantine/core';
+import { CopyButton, Menu } from '@mantine/core';
+import { Link } from '@tanstack/react-router';
+import { getJson } from '../api/client.ts';
 import type { Trace } from '../model/trace.ts';
 import { formatDuration } from '../text/duration.ts';
 import { formatClock, formatDay } from '../text/time.ts';
@@ -7,6 +9,12 @@ export function TraceHead(props: {
   readonly trace: Trace;
   readonly colors: ReadonlyMap<string, string>;
   readonly onReload: () => void;
+  /** More may come: the page asks again by itself. */
+  readonly isGrowing: boolean;
+  /** Traces that links join with this one, itself included. */
+  readonly flowSize: number;
+  readonly hidden: ReadonlySet<string>;
+  readonly onHide: (service: string) => void;
   readonly onSelect: (id: string) => void;
 }) {
   const { trace } = props;
@@ -29,25 +37,21 @@ export function TraceHead(props: {
           )}
         </CopyButton>
         <span className="spacer" />
+        {props.isGrowing && (
+          <span className="growing" role="status">
+            <i /> spans still arrive
+          </span>
+        )}
         <button type="button" className="linkish" onClick={props.onReload}>
           Reload
         </button>
-        <a
-          className="linkish"
-          href={`/api/v3/traces/${trace.id}?prettyPrint=true`}
-          target="_blank"
-          rel="noreferrer"
-        >
-          OTLP
-        </a>
-        <a
-          className="linkish"
-          href={`/api/traces/${trace.id}?prettyPrint=true`}
-          target="_blank"
-          rel="noreferrer"
-        >
-          Jaeger JSON
-        </a>
+        <Link to="/compare" search={{ a: trace.id }} className="linkish">
+          Compare
+        </Link>
+        <Link to="/flow/$traceId" params={{ traceId: trace.id }} className="linkish">
+          Journey{props.flowSize > 1 && ` of ${props.flowSize} traces`}
+        </Link>
+        <JsonMenu traceId={trace.id} />
       </div>
       <dl className="facts">
         <Fact name="Started" value={`${formatDay(startMs)} ${formatClock(startMs)}`} />
@@ -73,17 +77,67 @@ export function TraceHead(props: {
           <dt>Services</dt>
           <dd>
             {trace.services.map((service) => (
-              <span key={service.name} className={service.errorCount > 0 ? 'svc svc-error' : 'svc'}>
+              <button
+                key={service.name}
+                type="button"
+                className={service.errorCount > 0 ? 'svc svc-button svc-error' : 'svc svc-button'}
+                aria-pressed={!props.hidden.has(service.name)}
+                title={props.hidden.has(service.name) ? 'Show its spans' : 'Hide its spans'}
+                onClick={() => props.onHide(service.name)}
+              >
                 <i style={{ background: props.colors.get(service.name) }} />
                 {service.name}
                 <span className="mono dim">{service.spanCount}</span>
-              </span>
+              </button>
             ))}
           </dd>
         </div>
       </dl>
       <Oddities trace={trace} />
     </header>
+  );
+}
+
+const FORMATS = [
+  { name: 'OTLP', path: (id: string) => `/api/v3/traces/${id}` },
+  { name: 'Jaeger', path: (id: string) => `/api/traces/${id}` },
+] as const;
+
+/** The trace as it is stored, to keep or to paste. Fetched here rather than linked to, since a token goes with it. */
+function JsonMenu({ traceId }: { readonly traceId: string }) {
+  const text = async (path: string) => JSON.stringify(await getJson<unknown>(path), undefined, 2);
+  const download = async (name: string, path: string) => {
+    const url = URL.createObjectURL(new Blob([await text(path)], { type: 'application/json' }));
+    const anchor = document.createElement('a');
+    anchor.href = url;
+    anchor.download = `trace-${traceId}-${name.toLowerCase()}.json`;
+    anchor.click();
+    URL.revokeObjectURL(url);
+  };
+  return (
+    <Menu position="bottom-end" shadow="sm" width={200}>
+      <Menu.Target>
+        <button type="button" className="linkish">
+          JSON ▾
+        </button>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {FORMATS.map(({ name, path }) => (
+          <Menu.Item key={name} onClick={() => void download(name, path(traceId))}>
+            Download as {name}
+          </Menu.Item>
+        ))}
+        <Menu.Divider />
+        {FORMATS.map(({ name, path }) => (
+          <Menu.Item
+            key={name}
+            onClick={() => void text(path(traceId)).then((json) => navigator.clipboard.writeText(json))}
+          >
+            Copy as {name}
+          </Menu.Item>
+        ))}
+      </Menu.Dropdown>
+    </Menu>
   );
 }
 

@@ -1,63 +1,122 @@
 import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { useCallback, useMemo, useState } from 'react';
-import { traceQuery } from '../api/queries.ts';
+import { useCallback, useDeferredValue, useMemo, useState } from 'react';
+import {
+  criticalPathQuery,
+  flowQuery,
+  incomingLinksQuery,
+  isYoung,
+  traceLogsQuery,
+  traceQuery,
+  whyQuery,
+} from '../api/queries.ts';
 import { assignColors } from '../layout/colors.ts';
+import { findGaps, straight, warpOf, type Gap } from '../layout/gaps.ts';
 import type { Range } from '../layout/range.ts';
-import type { Trace } from '../model/trace.ts';
+import { LogTable } from '../logs/log-table.tsx';
+import { findSpans } from '../model/find.ts';
+import type { Span, Trace } from '../model/trace.ts';
 import { PageError } from '../shell/notice.tsx';
+import { AccountBar } from './account-bar.tsx';
 import { Minimap } from './minimap.tsx';
 import { SpanPanel } from './span-panel.tsx';
+import { SpanTable } from './span-table.tsx';
+import { Statistics } from './statistics.tsx';
+import './trace.css';
 import { TraceHead } from './trace-head.tsx';
+import { TraceTools } from './trace-tools.tsx';
+import { type TraceSearch, viewOf } from './trace-search.ts';
 import { Waterfall } from './waterfall.tsx';
+import { WhyPanel } from './why-panel.tsx';
 
 export function TracePage() {
   const { traceId } = useParams({ from: '/trace/$traceId' });
   const trace = useQuery(traceQuery(traceId));
+  if (trace.data)
+    return <TraceView key={trace.data.id} trace={trace.data} onReload={() => void trace.refetch()} />;
   if (trace.isError)
     return (
       <PageError title="This trace cannot be shown" error={trace.error} onRetry={() => void trace.refetch()}>
         <p className="dim">
-          Looked for <code>{traceId}</code>. Spans arrive within moments of a call; a trace older than the
-          store keeps is gone.
+          Looked for <code>{traceId}</code>. Spans arrive within moments of a call, and this page goes on
+          looking; a trace older than the store keeps is gone.
         </p>
       </PageError>
     );
-  if (!trace.data)
-    return (
-      <p className="waiting" role="status">
-        Loading the trace…
-      </p>
-    );
-  return <TraceView key={trace.data.id} trace={trace.data} onReload={() => void trace.refetch()} />;
+  return (
+    <p className="waiting" role="status">
+      Loading the trace…
+    </p>
+  );
 }
 
 function TraceView({ trace, onReload }: { readonly trace: Trace; readonly onReload: () => void }) {
-  const { span: selectedId } = useSearch({ from: '/trace/$traceId' });
+  const search = useSearch({ from: '/trace/$traceId' });
   const navigate = useNavigate({ from: '/trace/$traceId' });
-  const [zoomed, setZoomed] = useState<Range>();
-  const range = zoomed ?? { from: 0, to: trace.durationNanos };
-  const colors = useMemo(() => assignColors(trace.services.map(({ name }) => name)), [trace]);
-  const selected = useMemo(() => trace.spans.find((span) => span.id === selectedId), [trace, selectedId]);
-  const select = useCallback(
-    (id: string | undefined) =>
-      void navigate({ search: id === undefined ? {} : { span: id }, replace: true }),
+  const change = useCallback(
+    (next: TraceSearch) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true }),
     [navigate],
   );
+  const select = useCallback((id: string | undefined) => change({ span: id }), [change]);
+  const selected = useMemo(() => trace.spans.find((span) => span.id === search.span), [trace, search.span]);
+  const colors = useMemo(() => assignColors(trace.services.map(({ name }) => name)), [trace]);
+  const hidden = useMemo(() => new Set(search.hide?.split(',')), [search.hide]);
+  const shown = useCallback((span: Span) => !hidden.has(span.service), [hidden]);
+  const hide = (service: string) => {
+    const next = new Set(hidden);
+    if (!next.delete(service)) next.add(service);
+    next.delete('');
+    change({ hide: [...next].join(',') });
+  };
+
+  const size = trace.spans.length;
+  const why = useQuery(whyQuery(trace.id, size));
+  const flow = useQuery(flowQuery(trace.id, size));
+  const find = useFind(trace, shown, search.q ?? '', selected === undefined ? undefined : select);
+  const view = viewOf(search);
 
   return (
     <div className="page trace-page">
-      <TraceHead trace={trace} colors={colors} onReload={onReload} onSelect={select} />
-      <Minimap trace={trace} colors={colors} range={range} onZoom={setZoomed} />
+      <TraceHead
+        trace={trace}
+        colors={colors}
+        isGrowing={isYoung(trace, Date.now())}
+        flowSize={flow.data?.traceIds.length ?? 1}
+        hidden={hidden}
+        onHide={hide}
+        onReload={onReload}
+        onSelect={select}
+      />
+      {why.data && <WhyPanel key={why.data.outcome} why={why.data} traceId={trace.id} onSelect={select} />}
+      {why.data && <AccountBar account={why.data.account} traceId={trace.id} onSelect={select} />}
+      <TraceTools
+        search={search}
+        hasGaps={findGaps(trace.spans, trace.durationNanos).length > 0}
+        hasPath={why.data !== undefined}
+        matchCount={find.count}
+        matchAt={find.at}
+        onChange={change}
+        onMatch={find.step}
+      />
       <div className="trace-body">
-        <Waterfall
-          trace={trace}
-          colors={colors}
-          range={range}
-          selectedId={selected?.id}
-          onSelect={select}
-          onZoom={setZoomed}
-        />
+        {view === 'waterfall' ? (
+          <Timeline
+            trace={trace}
+            search={search}
+            colors={colors}
+            matches={find.matches}
+            reveal={find.reveal}
+            shown={shown}
+            selectedId={selected?.id}
+            onSelect={select}
+          />
+        ) : view === 'spans' ? (
+          <SpanTable {...{ trace, colors, shown }} selectedId={selected?.id} onSelect={select} />
+        ) : view === 'statistics' ? (
+          <Statistics {...{ trace, colors, shown }} onSelect={select} />
+        ) : (
+          <TraceLogs trace={trace} colors={colors} shown={shown} onSelect={select} />
+        )}
         {selected && (
           <SpanPanel
             trace={trace}
@@ -69,5 +128,153 @@ function TraceView({ trace, onReload }: { readonly trace: Trace; readonly onRelo
         )}
       </div>
     </div>
+  );
+}
+
+function Timeline(props: {
+  readonly trace: Trace;
+  readonly search: TraceSearch;
+  readonly colors: ReadonlyMap<string, string>;
+  readonly matches: ReadonlySet<string>;
+  readonly reveal: { readonly id: string } | undefined;
+  readonly shown: (span: Span) => boolean;
+  readonly selectedId: string | undefined;
+  readonly onSelect: (id: string | undefined) => void;
+}) {
+  const { trace, search, colors } = props;
+  const isLong = search.gaps === 'long';
+  const warp = useMemo(
+    () =>
+      isLong
+        ? straight(trace.durationNanos)
+        : warpOf(findGaps(trace.spans, trace.durationNanos), trace.durationNanos),
+    [trace, isLong],
+  );
+  // A zoom is of one drawing; another one starts whole.
+  const [zoomed, setZoomed] = useState<{ readonly range: Range; readonly isLong: boolean }>();
+  const isZoomed = zoomed?.isLong === isLong;
+  const range = useMemo(
+    () => (isZoomed ? zoomed.range : { from: 0, to: warp.length }),
+    [isZoomed, zoomed, warp.length],
+  );
+  const zoom = (next: Range | undefined) => setZoomed(next && { range: next, isLong });
+  const incoming = useQuery(incomingLinksQuery(trace.id));
+  const consumers = useMemo(() => {
+    const counts = new Map<string, number>();
+    for (const { toSpanId } of incoming.data ?? []) counts.set(toSpanId, (counts.get(toSpanId) ?? 0) + 1);
+    return counts;
+  }, [incoming.data]);
+  return (
+    <div className="timeline">
+      <Minimap trace={trace} colors={colors} range={range} warp={warp} onZoom={zoom} />
+      <Waterfall
+        trace={trace}
+        colors={colors}
+        range={range}
+        warp={warp}
+        critical={useCriticalPath(trace, search.path)}
+        matches={props.matches}
+        consumers={consumers}
+        shown={props.shown}
+        reveal={props.reveal}
+        selectedId={props.selectedId}
+        onSelect={props.onSelect}
+        onZoom={zoom}
+      />
+    </div>
+  );
+}
+
+/** Parts of the critical path by span, ns from the trace's start; `undefined` while it is off or not there. */
+function useCriticalPath(
+  trace: Trace,
+  path: string | undefined,
+): ReadonlyMap<string, readonly Gap[]> | undefined {
+  const isOn = path === 'caller' || path === 'end-to-end';
+  const query = useQuery({
+    ...criticalPathQuery(trace.id, trace.spans.length, isOn ? path : 'end-to-end'),
+    enabled: isOn,
+  });
+  const { data } = query;
+  return useMemo(() => {
+    if (!isOn || !data) return undefined;
+    const parts = new Map<string, Gap[]>();
+    for (const segment of data.segments) {
+      if (segment.traceId !== trace.id) continue;
+      const part = {
+        from: Number(BigInt(segment.startUnixNano) - trace.startUnixNano),
+        to: Number(BigInt(segment.endUnixNano) - trace.startUnixNano),
+      };
+      const of = parts.get(segment.spanId);
+      if (of) of.push(part);
+      else parts.set(segment.spanId, [part]);
+    }
+    return parts;
+  }, [isOn, data, trace]);
+}
+
+/** Matches of the text among what shows, and the way from one to the next. */
+function useFind(
+  trace: Trace,
+  shown: (span: Span) => boolean,
+  text: string,
+  select: ((id: string) => void) | undefined,
+) {
+  const deferred = useDeferredValue(text);
+  const found = useMemo(
+    () =>
+      findSpans(trace.spans, deferred)
+        .map((index) => trace.spans[index] as Span)
+        .filter(shown),
+    [trace, deferred, shown],
+  );
+  const matches = useMemo(() => new Set(found.map(({ id }) => id)), [found]);
+  const [reveal, setReveal] = useState<{ readonly id: string }>();
+  const at = reveal ? found.findIndex(({ id }) => id === reveal.id) : -1;
+  const step = (by: 1 | -1) => {
+    const next = found[at < 0 ? (by > 0 ? 0 : found.length - 1) : (at + by + found.length) % found.length];
+    if (!next) return;
+    setReveal({ id: next.id });
+    select?.(next.id);
+  };
+  return { count: found.length, matches, at, reveal, step };
+}
+
+function TraceLogs(props: {
+  readonly trace: Trace;
+  readonly colors: ReadonlyMap<string, string>;
+  readonly shown: (span: Span) => boolean;
+  readonly onSelect: (id: string) => void;
+}) {
+  const { trace } = props;
+  const logs = useQuery(traceLogsQuery(trace.id));
+  const spans = useMemo(() => new Map(trace.spans.map((span) => [span.id, span])), [trace]);
+  if (logs.isError)
+    return (
+      <PageError title="The logs cannot be had" error={logs.error} onRetry={() => void logs.refetch()} />
+    );
+  if (!logs.data) return <p className="waiting">Loading the logs…</p>;
+  const lines = logs.data.filter((log) => {
+    const span = spans.get(log.spanId);
+    return span === undefined || props.shown(span);
+  });
+  if (lines.length === 0) return <p className="waiting">Nothing of this trace printed a line.</p>;
+  return (
+    <LogTable
+      logs={lines}
+      colors={props.colors}
+      isUp
+      spanTitle="Span"
+      spanOf={(log) => {
+        const span = spans.get(log.spanId);
+        return span ? (
+          <button type="button" className="linkish" onClick={() => props.onSelect(span.id)}>
+            {span.name}
+          </button>
+        ) : (
+          <span className="dim">·</span>
+        );
+      }}
+    />
   );
 }

@@ -1,6 +1,5 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import {
-  type CSSProperties,
   useCallback,
   type KeyboardEvent,
   type PointerEvent,
@@ -9,10 +8,11 @@ import {
   useRef,
   useState,
 } from 'react';
-import { ticks, zoom, type Range } from '../layout/range.ts';
+import type { Gap, Warp } from '../layout/gaps.ts';
+import { place, ticks, zoom, type Range } from '../layout/range.ts';
 import { visibleRows } from '../layout/tree.ts';
 import type { Span, Trace } from '../model/trace.ts';
-import { formatTick } from '../text/duration.ts';
+import { formatDuration, formatTick } from '../text/duration.ts';
 import { SpanRow } from './span-row.tsx';
 
 const ROW_HEIGHT = 26;
@@ -22,17 +22,30 @@ const MOST_TICKS = 6;
 export function Waterfall(props: {
   readonly trace: Trace;
   readonly colors: ReadonlyMap<string, string>;
+  /** Drawn. */
   readonly range: Range;
+  readonly warp: Warp;
+  /** Parts of each span on the critical path; `undefined` while it is not drawn. */
+  readonly critical: ReadonlyMap<string, readonly Gap[]> | undefined;
+  readonly matches: ReadonlySet<string>;
+  /** By span: how many spans elsewhere link to it. */
+  readonly consumers: ReadonlyMap<string, number>;
+  readonly shown: (span: Span) => boolean;
+  /** Scrolls into view and gets the focus; a new object for each time. */
+  readonly reveal: { readonly id: string } | undefined;
   readonly selectedId: string | undefined;
   readonly onSelect: (id: string | undefined) => void;
   readonly onZoom: (range: Range | undefined) => void;
 }) {
-  const { trace, range, selectedId } = props;
+  const { trace, range, warp, selectedId, shown, reveal } = props;
   const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(new Set());
   const [focusId, setFocusId] = useState(selectedId ?? trace.spans[0]?.id);
   const serviceOf = useMemo(() => new Map(trace.spans.map((span) => [span.id, span.service])), [trace]);
-  const rows = useMemo(() => visibleRows(trace.spans, collapsed), [trace, collapsed]);
-  const scale = useMemo(() => ticks(range, MOST_TICKS), [range]);
+  const rows = useMemo(
+    () => visibleRows(trace.spans, collapsed).filter((index) => shown(trace.spans[index] as Span)),
+    [trace, collapsed, shown],
+  );
+  const scale = useMemo(() => drawnTicks(range, warp), [range, warp]);
 
   const scroller = useRef<HTMLDivElement>(null);
   const virtual = useVirtualizer({
@@ -42,15 +55,22 @@ export function Waterfall(props: {
     overscan: 12,
   });
 
-  // A link to a span shows it: what is closed above it opens, and it scrolls into view.
+  // A link to a span shows it: what is closed above it opens, and it scrolls into view. A trace that grows must not scroll again.
+  const [wanted, setWanted] = useState<string>();
+  useEffect(() => setWanted(selectedId), [selectedId]);
+  useEffect(() => setWanted(reveal?.id), [reveal]);
   useEffect(() => {
-    const index = trace.spans.findIndex((span) => span.id === selectedId);
-    if (selectedId === undefined || index < 0) return;
-    setFocusId(selectedId);
+    const index = wanted === undefined ? -1 : trace.spans.findIndex((span) => span.id === wanted);
+    if (index < 0) return;
+    setFocusId(wanted);
     const row = rows.indexOf(index);
-    if (row >= 0) virtual.scrollToIndex(row, { align: 'auto' });
-    else setCollapsed((closed) => new Set([...closed].filter((id) => !holds(trace, id, index))));
-  }, [selectedId, trace]);
+    if (row >= 0) {
+      virtual.scrollToIndex(row, { align: 'auto' });
+      setWanted(undefined);
+    } else if ([...collapsed].some((id) => holds(trace, id, index)))
+      setCollapsed((closed) => new Set([...closed].filter((id) => !holds(trace, id, index))));
+    else setWanted(undefined);
+  }, [wanted, rows, trace]);
 
   // Stable, so that rows that did not change are not drawn again while scrolling.
   const toggle = useCallback((span: Span) => {
@@ -95,9 +115,8 @@ export function Waterfall(props: {
     action();
   };
 
-  const style = { '--ticks': scale.values.length } as CSSProperties;
   return (
-    <div className="waterfall" style={style}>
+    <div className="waterfall">
       <div className="wf-head">
         <div className="wf-name">
           <span>Span</span>
@@ -123,7 +142,7 @@ export function Waterfall(props: {
             </button>
           </span>
         </div>
-        <TimeAxis range={range} scale={scale} onZoom={props.onZoom} />
+        <TimeAxis range={range} warp={warp} scale={scale} onZoom={props.onZoom} />
       </div>
       <div
         ref={scroller}
@@ -136,7 +155,7 @@ export function Waterfall(props: {
         onKeyDown={onKeyDown}
       >
         <div className="wf-rows" style={{ height: virtual.getTotalSize() }} role="rowgroup">
-          <Grid range={range} values={scale.values} />
+          <Grid range={range} drawn={scale} warp={warp} />
           {virtual.getVirtualItems().map((item) => {
             const span = trace.spans[rows[item.index] ?? 0] as Span;
             return (
@@ -147,6 +166,10 @@ export function Waterfall(props: {
                 height={ROW_HEIGHT}
                 index={item.index}
                 range={range}
+                warp={warp}
+                critical={props.critical && (props.critical.get(span.id) ?? NONE)}
+                isMatch={props.matches.has(span.id)}
+                consumerCount={props.consumers.get(span.id) ?? 0}
                 color={props.colors.get(span.service)}
                 showsService={span.service !== span.name && serviceOf.get(span.parentId) !== span.service}
                 isClosed={collapsed.has(span.id)}
@@ -170,19 +193,54 @@ function holds(trace: Trace, id: string, index: number): boolean {
   return span !== undefined && index > at && index <= at + span.descendants;
 }
 
-function Grid({ range, values }: { readonly range: Range; readonly values: readonly number[] }) {
+const NONE: readonly Gap[] = [];
+
+interface Ticks {
+  readonly step: number;
+  readonly marks: readonly { readonly time: number; readonly drawn: number }[];
+}
+
+/** Round times in the range, none inside a gap. Outside gaps drawn time is as long as real time, so one step fits all pieces. */
+function drawnTicks(range: Range, warp: Warp): Ticks {
+  const { step } = ticks(range, MOST_TICKS);
+  const marks: { time: number; drawn: number }[] = [];
+  let from = 0;
+  for (const piece of [...warp.gaps, { from: warp.timeAt(warp.length), to: Infinity }]) {
+    for (let i = Math.ceil(from / step - 1e-9); i * step <= piece.from * (1 + 1e-12); i += 1) {
+      const drawn = warp.at(i * step);
+      if (drawn >= range.from && drawn <= range.to * (1 + 1e-12)) marks.push({ time: i * step, drawn });
+      if (marks.length > MOST_TICKS * 4) return { step, marks };
+    }
+    from = piece.to;
+  }
+  return { step, marks };
+}
+
+function Grid({ range, drawn, warp }: { readonly range: Range; readonly drawn: Ticks; readonly warp: Warp }) {
+  const width = range.to - range.from;
   return (
     <div className="wf-grid" aria-hidden="true">
-      {values.map((value) => (
-        <i key={value} style={{ left: `${((value - range.from) / (range.to - range.from)) * 100}%` }} />
+      {drawn.marks.map((mark) => (
+        <i key={mark.time} style={{ left: `${((mark.drawn - range.from) / width) * 100}%` }} />
+      ))}
+      {gapsIn(range, warp).map((gap) => (
+        <b key={gap.from} style={{ left: `${gap.left * 100}%`, width: `${gap.width * 100}%` }} />
       ))}
     </div>
   );
 }
 
+function gapsIn(range: Range, warp: Warp) {
+  return warp.gaps.flatMap((gap) => {
+    const placed = place(gap.drawnFrom, gap.drawnTo - gap.drawnFrom, range);
+    return placed ? [{ ...gap, ...placed }] : [];
+  });
+}
+
 function TimeAxis(props: {
   readonly range: Range;
-  readonly scale: { readonly values: readonly number[]; readonly step: number };
+  readonly warp: Warp;
+  readonly scale: Ticks;
   readonly onZoom: (range: Range | undefined) => void;
 }) {
   const { range, scale } = props;
@@ -210,18 +268,28 @@ function TimeAxis(props: {
         setDrag(undefined);
       }}
     >
-      {scale.values.map((value) => {
-        const left = (value - range.from) / (range.to - range.from);
+      {scale.marks.map(({ time, drawn }) => {
+        const left = (drawn - range.from) / (range.to - range.from);
         return (
           <span
-            key={value}
+            key={time}
             className={left > 0.93 ? 'tick tick-end' : 'tick'}
             style={{ left: `${left * 100}%` }}
           >
-            {formatTick(value, scale.step)}
+            {formatTick(time, scale.step)}
           </span>
         );
       })}
+      {gapsIn(range, props.warp).map((gap) => (
+        <span
+          key={gap.from}
+          className="gap-mark mono"
+          style={{ left: `${(gap.left + gap.width / 2) * 100}%` }}
+          title={`Nothing of this trace ran for ${formatDuration(gap.to - gap.from)}`}
+        >
+          ⋯ {formatDuration(gap.to - gap.from)}
+        </span>
+      ))}
       {drag && (
         <i
           className="wf-drag"
