@@ -10,11 +10,13 @@ import { ControlPipe } from './control-pipe.ts';
 import { logOutput } from './log-output.ts';
 import { offerOpenTelemetryApi } from './offer-api.ts';
 import { traceOutgoingCalls } from './outgoing-calls.ts';
+import { rehearse } from './rehearse.ts';
 import { createEnvironmentServer } from './server.ts';
 import { BadSetting, hideOwnSettings, readSettings, type Settings } from './settings.ts';
 import { watchDeath } from './watch-death.ts';
 
 const WRONG_USAGE = 2;
+const REHEARSAL_DELAY_MS = 50;
 
 try {
   start(readSettings(process.env, process.argv.slice(2)));
@@ -39,10 +41,14 @@ function start(settings: Settings): void {
   hideOwnSettings(process.env);
   registerGlobals(tracing);
 
+  let rehearsal: NodeJS.Timeout | undefined;
   const environment = createEnvironmentServer({
     settings,
     tracing,
-    onSpecialized: () => traceOutgoingCalls(tracing),
+    onSpecialized: () => {
+      clearTimeout(rehearsal);
+      traceOutgoingCalls(tracing);
+    },
   });
   logOutput(tracing);
 
@@ -67,6 +73,8 @@ function start(settings: Settings): void {
     () => {
       control?.say({ event: 'listening', pid: process.pid });
       setImmediate(warmUp);
+      // An instance that was waited for is asked at once; one of the pool has the time.
+      rehearsal = setTimeout(() => void rehearse(settings).catch(() => {}), REHEARSAL_DELAY_MS);
     },
   );
 
