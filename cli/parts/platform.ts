@@ -4,17 +4,19 @@ import { environmentProgram } from '../../function/environment/node/bundle.ts';
 import { pythonProgram } from '../../function/environment/python/program.ts';
 import { registerGlobals, startTracing } from '../../function/span/tracing.ts';
 import type { ExecutorClient } from '../../platform/executor/client.ts';
-import { startExecutor } from '../../platform/executor/executor.ts';
+import { startExecutor, type Executor } from '../../platform/executor/executor.ts';
 import { openEmbeddedLog } from '../../platform/queue/embedded-log.ts';
 import { openKafka } from '../../platform/queue/kafka.ts';
 import { topicsHandler } from '../../platform/queue/topics-http.ts';
 import { createRouterClient } from '../../platform/router/client.ts';
 import { startRouter } from '../../platform/router/router.ts';
+import { startCanaries } from '../../platform/spec/canary.ts';
 import { startBuilder } from '../../platform/spec/builder.ts';
 import { controlHandler } from '../../platform/spec/control.ts';
 import { openRegistry } from '../../platform/spec/registry.ts';
 import { startTriggers } from '../../platform/trigger/triggers.ts';
 import { placesOf } from '../settings.ts';
+import { failureRate } from './canary-rate.ts';
 import type { RunningPart } from './run.ts';
 
 export interface PlatformPartOptions {
@@ -74,6 +76,8 @@ export async function startPlatformPart(options: PlatformPartOptions, log: Logge
   // Instances are told the router's address when they start, and warm ones start at once: the router listens first, and a
   // request that comes before the executor is there waits for it.
   const executorReady = Promise.withResolvers<ExecutorClient>();
+  let executor: Executor | undefined;
+  const control = controlHandler(registry, { log, instances: () => executor?.instances() ?? [] });
   const router = await startRouter({
     catalog: registry,
     executor: { acquire: async (fn, lease) => (await executorReady.promise).acquire(fn, lease) },
@@ -82,12 +86,12 @@ export async function startPlatformPart(options: PlatformPartOptions, log: Logge
     port: options.routerPort,
     internalPort: options.internalPort,
     internalHandlers: [
-      { prefix: '/control/', handle: controlHandler(registry) },
+      { prefix: '/control/', handle: control },
       { prefix: '/topics', handle: topicsHandler({ queue, tracing: tracing.queue }) },
     ],
     log,
   });
-  const executor = starting.use(
+  executor = starting.use(
     await startExecutor({
       catalog: registry,
       tracing: tracing.executor,
@@ -112,6 +116,15 @@ export async function startPlatformPart(options: PlatformPartOptions, log: Logge
       invoker: createRouterClient({ internalUrl: router.internalUrl }),
       tracing: tracing.trigger,
       dataDir: places.platform,
+      log,
+    }),
+  );
+
+  starting.use(
+    startCanaries({
+      registry,
+      failureRate: (fn, sinceMs) => failureRate(places.endpoints, fn, sinceMs),
+      tracing: tracing.trigger,
       log,
     }),
   );

@@ -7,8 +7,10 @@ import type { CliContext } from '../context.ts';
 import { collectPairs, listed, namespaced, outputOption, savable, verb, wholeNumber } from './flags.ts';
 import type { ListFlags, NameFlags, SaveFlags } from './flags.ts';
 import { newMetadata } from './new-metadata.ts';
+import { registerPods } from './pods.ts';
 import { mustGet, remove } from './remove.ts';
 import { saveOrCreate } from './save-or-create.ts';
+import { registerWait } from './wait.ts';
 
 export function register(program: Command, context: CliContext): void {
   const env = program.command('environment').alias('env').description('environments: what functions run in');
@@ -123,6 +125,9 @@ export function register(program: Command, context: CliContext): void {
       if (users.length > 0)
         context.out.warn(`functions that use it cannot run any more: ${users.join(', ')}`);
     });
+
+  registerPods(env, context);
+  registerWait(env, context, 'Environment', 'PoolReady');
 
   listed(verb(env, 'list', 'list environments', 'spoor env list')).action(async (flags: ListFlags) => {
     const found = await (

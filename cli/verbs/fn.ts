@@ -3,7 +3,6 @@ import { Option, type Command } from 'commander';
 import { describe } from '../../platform/spec/kinds.ts';
 import { toManifest } from '../../platform/spec/manifest.ts';
 import type { FunctionResource, Metadata, Resource } from '../../platform/spec/resources.ts';
-import { functionNames } from '../../platform/spec/validate.ts';
 import type { CliContext } from '../context.ts';
 import {
   collectList,
@@ -18,13 +17,17 @@ import {
   wrongUsage,
 } from './flags.ts';
 import type { ListFlags, NameFlags, SaveFlags } from './flags.ts';
+import { registerDescribe } from './fn-describe.ts';
+import { registerLog } from './fn-log.ts';
 import { registerTest } from './fn-test.ts';
 import { newMetadata } from './new-metadata.ts';
 import { hasContent, newPackage, type ContentFlags } from './new-package.ts';
 import { contentFlags, updatePackage } from './pkg.ts';
 import { mustExist, mustGet, remove } from './remove.ts';
 import { newRoute } from './route.ts';
+import { registerPods } from './pods.ts';
 import { saveOrCreate } from './save-or-create.ts';
+import { registerWait } from './wait.ts';
 
 export function register(program: Command, context: CliContext): void {
   const fn = program.command('function').alias('fn').description('functions');
@@ -83,13 +86,6 @@ export function register(program: Command, context: CliContext): void {
       else listFunctions(context, [found], flags.output);
     });
 
-  namespaced(
-    verb(fn, 'describe', 'show a function with its package and triggers', 'spoor fn describe --name hello'),
-  )
-    .requiredOption('--name <name>', 'name of the function')
-    .addOption(outputOption(['json', 'yaml']))
-    .action((flags: NameFlags & { output?: string }) => describeFunction(context, flags));
-
   namespaced(verb(fn, 'delete', 'delete a function', 'spoor fn delete --name hello'))
     .requiredOption('--name <name>', 'name of the function')
     .option('--ignorenotfound', 'it is not a failure when there is none')
@@ -104,7 +100,11 @@ export function register(program: Command, context: CliContext): void {
     listFunctions(context, found, flags.output);
   });
 
+  registerDescribe(fn, context);
   registerTest(fn, context);
+  registerLog(fn, context);
+  registerPods(fn, context);
+  registerWait(fn, context, 'Function');
 }
 
 interface FunctionFlags extends ContentFlags {
@@ -343,55 +343,4 @@ function listFunctions(
     format,
     found.map(toManifest),
   );
-}
-
-async function describeFunction(context: CliContext, flags: NameFlags & { output?: string }): Promise<void> {
-  const client = await context.client();
-  const fn = await mustGet(context, 'Function', flags);
-  const pkg = await client.get('Package', fn.spec.package.packageref);
-  const calls = ({ spec }: { spec: { functionref: Parameters<typeof functionNames>[0] } }) =>
-    functionNames(spec.functionref).includes(flags.name);
-  const routes = (await client.list('HTTPTrigger', flags.namespace)).filter(calls);
-  const queues = (await client.list('MessageQueueTrigger', flags.namespace)).filter(calls);
-  const timers = (await client.list('TimeTrigger', flags.namespace)).filter(calls);
-  if (flags.output !== undefined) {
-    const triggers = [...routes, ...queues, ...timers].map(toManifest);
-    context.out.object(
-      { function: toManifest(fn), package: pkg ? toManifest(pkg) : null, triggers },
-      flags.output,
-    );
-    return;
-  }
-  const { metadata, spec } = fn;
-  const lines: [string, string][] = [
-    ['Name', metadata.name],
-    ['Namespace', metadata.namespace],
-    ['Created', metadata.creationTimestamp],
-    ['Version', `${metadata.resourceVersion} (generation ${metadata.generation})`],
-    ['Environment', spec.environment.name],
-    [
-      'Package',
-      `${spec.package.packageref.name}${pkg ? ` (build ${pkg.status.buildstatus})` : ' (missing)'}`,
-    ],
-    ['Entry point', spec.package.functionName || '(the default)'],
-    [
-      'Timeout',
-      `${spec.functionTimeout} s; idle ${spec.idletimeout} s; to load ${spec.specializationTimeout} s`,
-    ],
-    [
-      'Capacity',
-      `${spec.concurrency} instances, ${spec.requestsPerPod} request${spec.requestsPerPod === 1 ? '' : 's'} each`,
-    ],
-    ...routes.map(({ metadata, spec }): [string, string] => [
-      'Route',
-      `${spec.methods.join(',')} ${spec.prefix || spec.relativeurl}  (${metadata.name})`,
-    ]),
-    ...queues.map(({ metadata, spec }): [string, string] => [
-      'Topic',
-      `${spec.topic} -> ${spec.respTopic || '(no answer)'}  (${metadata.name})`,
-    ]),
-    ...timers.map(({ metadata, spec }): [string, string] => ['Timer', `${spec.cron}  (${metadata.name})`]),
-  ];
-  const width = Math.max(...lines.map(([title]) => title.length));
-  for (const [title, text] of lines) context.out.print(`${`${title}:`.padEnd(width + 2)}${text}`);
 }

@@ -9,6 +9,7 @@ import type { ListFlags, NameFlags, SaveFlags } from './flags.ts';
 import { newMetadata } from './new-metadata.ts';
 import { mustExist, mustGet, remove } from './remove.ts';
 import { saveOrCreate } from './save-or-create.ts';
+import { registerWait } from './wait.ts';
 
 export function register(program: Command, context: CliContext): void {
   const mqt = program
@@ -101,6 +102,8 @@ export function register(program: Command, context: CliContext): void {
     .action((flags: NameFlags & { ignorenotfound?: boolean }) =>
       remove(context, 'MessageQueueTrigger', flags, flags.ignorenotfound),
     );
+
+  registerWait(mqt, context, 'MessageQueueTrigger');
 
   listed(verb(mqt, 'list', 'list message queue triggers', 'spoor mqt list')).action(
     async (flags: ListFlags) => {

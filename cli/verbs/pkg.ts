@@ -1,18 +1,17 @@
 import { writeFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
 import { Failure } from '../../server/failure.ts';
 import { toManifest } from '../../platform/spec/manifest.ts';
 import type { Package, Reference } from '../../platform/spec/resources.ts';
 import type { CliContext } from '../context.ts';
-import { collect, durationMs, listed, namespaced, outputOption, savable, verb, wrongUsage } from './flags.ts';
+import { collect, listed, namespaced, outputOption, savable, verb, wrongUsage } from './flags.ts';
 import type { ListFlags, NameFlags, SaveFlags } from './flags.ts';
 import { archivesOf, hasContent, newPackage, type ContentFlags } from './new-package.ts';
 import { mustExist, mustGet, remove } from './remove.ts';
 import { saveOrCreate } from './save-or-create.ts';
+import { registerWait, untilCondition } from './wait.ts';
 
-const WAIT_POLL_MS = 200;
 const BUILD_TIMEOUT_MS = 600_000;
 
 export function register(program: Command, context: CliContext): void {
@@ -192,13 +191,7 @@ export function register(program: Command, context: CliContext): void {
         else await writeFile(flags.output, bytes);
       });
 
-  namespaced(verb(pkg, 'wait', 'wait until a package is built', 'spoor pkg wait --name hello --timeout 2m'))
-    .requiredOption('--name <name>', 'name of the package')
-    .option('--timeout <duration>', 'how long at most', durationMs, 60_000)
-    .action(async (flags: NameFlags & { timeout: number }) => {
-      await untilBuilt(context, flags, flags.timeout);
-      context.out.print(`package '${flags.name}' is ready`);
-    });
+  registerWait(pkg, context, 'Package');
 }
 
 /** Resolves when the package can run; a failed build or the end of `timeoutMs` is a Failure with the build log. */
@@ -207,20 +200,13 @@ export async function untilBuilt(
   reference: Reference,
   timeoutMs: number,
 ): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  for (;;) {
-    const { status } = await mustGet(context, 'Package', reference);
-    if (status.buildstatus === 'succeeded' || status.buildstatus === 'none') return;
-    if (status.buildstatus === 'failed')
-      throw new Failure('cli', 'internal', `cannot build package '${reference.name}':\n${status.buildlog}`);
-    if (Date.now() >= deadline)
-      throw new Failure(
-        'cli',
-        'unavailable',
-        `cannot wait for package '${reference.name}' any longer: its build is ${status.buildstatus} after ${timeoutMs / 1000} s`,
-      );
-    await sleep(WAIT_POLL_MS);
-  }
+  await untilCondition(
+    await context.client(),
+    'Package',
+    reference,
+    { name: 'Ready', value: true },
+    timeoutMs,
+  );
 }
 
 export async function updatePackage(

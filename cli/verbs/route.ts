@@ -18,6 +18,7 @@ import type { ListFlags, NameFlags, SaveFlags } from './flags.ts';
 import { newMetadata } from './new-metadata.ts';
 import { mustExist, mustGet, remove } from './remove.ts';
 import { saveOrCreate } from './save-or-create.ts';
+import { registerWait } from './wait.ts';
 
 export function register(program: Command, context: CliContext): void {
   const route = program
@@ -129,6 +130,8 @@ export function register(program: Command, context: CliContext): void {
           if (functionNames(spec.functionref).includes(fn)) await remove(context, 'HTTPTrigger', metadata);
       },
     );
+
+  registerWait(route, context, 'HTTPTrigger');
 
   listed(verb(route, 'list', 'list HTTP triggers', 'spoor route list'))
     .option('--function <name>', 'only those of this function')

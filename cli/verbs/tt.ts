@@ -11,6 +11,7 @@ import type { ListFlags, NameFlags, SaveFlags } from './flags.ts';
 import { newMetadata } from './new-metadata.ts';
 import { mustExist, mustGet, remove } from './remove.ts';
 import { saveOrCreate } from './save-or-create.ts';
+import { registerWait } from './wait.ts';
 
 export function register(program: Command, context: CliContext): void {
   const tt = program
@@ -91,6 +92,8 @@ export function register(program: Command, context: CliContext): void {
     .action((flags: NameFlags & { ignorenotfound?: boolean }) =>
       remove(context, 'TimeTrigger', flags, flags.ignorenotfound),
     );
+
+  registerWait(tt, context, 'TimeTrigger');
 
   listed(verb(tt, 'list', 'list time triggers', 'spoor tt list')).action(async (flags: ListFlags) => {
     const found = await (

@@ -1,6 +1,7 @@
 import { Failure, REASONS, type Component, type Reason } from '../../server/failure.ts';
 import type { ApplyRequest, ApplyResult } from './apply-set.ts';
 import type { ResourceOf } from './catalog.ts';
+import type { InstanceView } from './control.ts';
 import { KINDS } from './kinds.ts';
 import { fromManifest, toManifest } from './manifest.ts';
 import type { Kept } from './package-store.ts';
@@ -75,12 +76,28 @@ export class ControlClient {
     return (await this.#json('POST', '/apply', { ...request, resources })) as ApplyResult;
   }
 
+  async instances(): Promise<InstanceView[]> {
+    return ((await this.#json('GET', '/instances')) as { items: InstanceView[] }).items;
+  }
+
   putSecret(reference: Reference, data: Readonly<Record<string, Uint8Array>>): Promise<void> {
     return this.#putData('secrets', reference, data);
   }
 
   putConfigmap(reference: Reference, data: Readonly<Record<string, Uint8Array>>): Promise<void> {
     return this.#putData('configmaps', reference, data);
+  }
+
+  deleteSecret(reference: Reference): Promise<void> {
+    return this.#deleteData('secrets', reference);
+  }
+
+  deleteConfigmap(reference: Reference): Promise<void> {
+    return this.#deleteData('configmaps', reference);
+  }
+
+  async #deleteData(collection: string, { namespace, name }: Reference): Promise<void> {
+    await this.#send('DELETE', `/${collection}/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`);
   }
 
   async #putData(

@@ -10,7 +10,22 @@ import { keyOf, type Kind, type Reference } from './resources.ts';
 import type { Registry } from './registry.ts';
 
 export interface ControlExtras {
+  /** Every living instance; without it `/control/v1/instances` is not found. */
+  readonly instances?: () => readonly InstanceView[];
   readonly log?: Logger;
+}
+
+/** One process that runs functions, as `GET /control/v1/instances` shows it. */
+export interface InstanceView {
+  readonly id: string;
+  readonly environment: Reference;
+  /** `warm` waits for a function, `busy` is starting, loading or ending. */
+  readonly state: 'warm' | 'ready' | 'busy';
+  readonly fn?: Reference | undefined;
+  readonly pid?: number | undefined;
+  /** Requests it is serving now. */
+  readonly active: number;
+  readonly startedAtMs: number;
 }
 
 /** A set of resources with 256 KiB literals is large; a body past this is a mistake. */
@@ -29,6 +44,7 @@ const MAX_JSON_BYTES = 64 * 1024 * 1024;
  *     POST   /control/v1/archives                     bytes in, {sha256, sizeBytes} out
  *     GET    /control/v1/archives/SHA256              204 when it is kept, 404 when not
  *     POST   /control/v1/apply                        apply-set.ts
+ *     GET    /control/v1/instances                    {items: [InstanceView]}
  *     PUT    /control/v1/secrets|configmaps/NAMESPACE/NAME   {data: {key: base64}}: 204; DELETE also
  *
  * KIND: environments, packages, functions, httptriggers, messagequeuetriggers, timetriggers, canaryconfigs.
@@ -39,7 +55,7 @@ export function controlHandler(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   return async (request, response) => {
     try {
-      const answer = await route(registry, request);
+      const answer = await route(registry, request, extras);
       if (answer.body instanceof Uint8Array) {
         response.writeHead(answer.status, { 'content-type': 'application/octet-stream' });
         response.end(answer.body);
@@ -66,7 +82,7 @@ interface Answer {
   readonly body?: unknown;
 }
 
-async function route(registry: Registry, request: IncomingMessage): Promise<Answer> {
+async function route(registry: Registry, request: IncomingMessage, extras: ControlExtras): Promise<Answer> {
   const url = new URL(request.url ?? '/', 'http://control');
   const segments = segmentsOf(url.pathname);
   const method = request.method ?? 'GET';
@@ -76,6 +92,10 @@ async function route(registry: Registry, request: IncomingMessage): Promise<Answ
   if (collection === 'apply' && rest.length === 0) {
     allow(method, ['POST'], url.pathname);
     return { status: 200, body: await applySet(registry, (await readJson(request)) as ApplyRequest) };
+  }
+  if (collection === 'instances' && extras.instances && rest.length === 0) {
+    allow(method, ['GET'], url.pathname);
+    return { status: 200, body: { items: extras.instances() } };
   }
   if (collection === 'secrets' || collection === 'configmaps')
     return await data(registry, request, method, collection, rest, url.pathname);
