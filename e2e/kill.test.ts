@@ -7,6 +7,8 @@ import { assertOneTree, outlineOf } from './support/traces.ts';
 
 const CALLERS = 4;
 const TRAFFIC_MS = 6_000;
+/** A slow machine gets more time until there are so many. */
+const ENOUGH = 40;
 const RECOVERY_MS = 45_000;
 
 describe('kill -9 in the middle of traffic', () => {
@@ -20,7 +22,7 @@ describe('kill -9 in the middle of traffic', () => {
         await sleep(2_000);
       }
     });
-    assert.ok(acknowledged.length > 20, `${acknowledged.length} invocations`);
+    assert.ok(acknowledged.length >= ENOUGH, `${acknowledged.length} invocations`);
     await assertAllWhole(up, acknowledged);
   });
 
@@ -31,7 +33,7 @@ describe('kill -9 in the middle of traffic', () => {
     const acknowledged = await traffic(up, async () => {
       process.kill(await up.partPid('platform'), 'SIGKILL');
     });
-    assert.ok(acknowledged.length > 20, `${acknowledged.length} invocations`);
+    assert.ok(acknowledged.length >= ENOUGH, `${acknowledged.length} invocations`);
     await assertAllWhole(up, acknowledged);
   });
 
@@ -52,9 +54,10 @@ describe('kill -9 in the middle of traffic', () => {
 /** Greets from several callers for a while, with `disturb` in the middle; the trace ids of the answers that were 202. */
 async function traffic(up: SpoorUp, disturb: () => Promise<void>): Promise<string[]> {
   const until = Date.now() + TRAFFIC_MS;
+  const atMost = Date.now() + 5 * TRAFFIC_MS;
   const acknowledged: string[] = [];
   const callers = Array.from({ length: CALLERS }, async (_, caller) => {
-    while (Date.now() < until) {
+    while (Date.now() < until || (acknowledged.length < ENOUGH && Date.now() < atMost)) {
       try {
         const { status, traceId } = await greet(up, { name: `caller ${caller}`, language: 'en' });
         if (status === 202) acknowledged.push(traceId);

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { Server } from 'node:net';
+import { isIPv4, type Server } from 'node:net';
 import { Failure, type Component } from './failure.ts';
 
 export interface ListenOptions {
@@ -38,7 +38,7 @@ export async function listen(
 }
 
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
 function listenFailure(error: unknown, host: string, port: number, component: Component): Failure {
