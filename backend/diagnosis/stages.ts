@@ -152,13 +152,34 @@ function between({ before, after, endUnixNano }: PathSegment, node: FlowNode): S
 function inside(segment: PathSegment, node: FlowNode): StageOf {
   const name = functionOf(node.span);
   if (name !== '') return { stage: 'handler', owner: name };
-  for (let at = node.cause; at; at = at.cause) {
-    const { span } = at;
-    if (serviceOf(span) !== serviceOf(node.span)) break;
-    if (span.kind === SPAN_KIND.server || span.kind === SPAN_KIND.consumer)
-      return at.effects.some(isAttempt)
-        ? { stage: 'transfer', owner: ownerOf(at) }
-        : { stage: 'handler', owner: serviceOf(span) };
-  }
+  const entry = entryOf(node);
+  if (entry)
+    return entry.effects.some(isAttempt)
+      ? { stage: 'transfer', owner: ownerOf(entry) }
+      : { stage: 'handler', owner: serviceOf(entry.span) };
   return { stage: segment.node?.cause ? 'unknown' : 'handler', owner: serviceOf(node.span) };
+}
+
+/** Found once for each node: in a chain of 50,000 steps, walking up from every one would take a minute. */
+const entries = new WeakMap<FlowNode, { readonly entry: FlowNode | undefined }>();
+
+/** The SERVER or CONSUMER span of the same service through which this work came in. */
+function entryOf(node: FlowNode): FlowNode | undefined {
+  const path: FlowNode[] = [];
+  let found: FlowNode | undefined;
+  for (let at: FlowNode | undefined = node; at; at = at.cause) {
+    const known = entries.get(at);
+    if (known) {
+      found = known.entry;
+      break;
+    }
+    path.push(at);
+    if (at.span.kind === SPAN_KIND.server || at.span.kind === SPAN_KIND.consumer) {
+      found = at;
+      break;
+    }
+    if (at.cause && serviceOf(at.cause.span) !== serviceOf(at.span)) break;
+  }
+  for (const each of path) entries.set(each, { entry: found });
+  return found;
 }
