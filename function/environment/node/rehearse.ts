@@ -15,26 +15,26 @@ const FUNCTION = 'module.exports = async (context) => ({ status: 200, body: cont
  */
 export async function rehearse(settings: Settings): Promise<void> {
   const { mkdtempSync, rmSync, writeFileSync } = process.getBuiltinModule('node:fs');
-  const { join } = process.getBuiltinModule('node:path');
+  const path = process.getBuiltinModule('node:path');
   const { connect } = process.getBuiltinModule('node:net');
-  const folder = mkdtempSync(join(process.getBuiltinModule('node:os').tmpdir(), 'spoor-'));
+  const folder = mkdtempSync(path.join(process.getBuiltinModule('node:os').tmpdir(), 'spoor-'));
   const tracing = startTracing({
-    journal: join(folder, 'journal'),
+    journal: path.join(folder, 'journal'),
     resource: {},
     segmentBytes: 64 * 1024,
     segmentCount: 1,
   });
   const { server } = createEnvironmentServer({ settings, tracing, onSpecialized: () => {} });
   try {
-    const filepath = join(folder, 'user');
+    const filepath = path.join(folder, 'user');
     writeFileSync(filepath, FUNCTION);
-    const path = join(folder, 's');
+    const socketPath = path.join(folder, 's');
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject).listen({ path }, resolve);
+      server.once('error', reject).listen({ path: socketPath }, resolve);
     });
     const ask = (head: string, body: string) =>
       new Promise<void>((resolve) => {
-        const socket = connect({ path });
+        const socket = connect({ path: socketPath });
         socket.setTimeout(LIMIT_MS, () => socket.destroy());
         socket.on('error', () => {}).on('close', () => resolve());
         socket.once('data', () => socket.destroy());
