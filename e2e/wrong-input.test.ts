@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { spoor, spoorUp, type SpoorUp } from './support/spoor.ts';
+import { freePorts, spoor, spoorUp, type SpoorUp } from './support/spoor.ts';
 
 describe('wrong input gets a clear error', () => {
   let up: SpoorUp;
@@ -86,21 +86,7 @@ describe('wrong input gets a clear error', () => {
   });
 
   test('a second Spoor on the same data directory is refused', async () => {
-    const run = await spoor([
-      'up',
-      '--data',
-      up.data,
-      '--router-port',
-      '0',
-      '--internal-port',
-      '0',
-      '--query-port',
-      '0',
-      '--otlp-http-port',
-      '0',
-      '--otlp-grpc-port',
-      '0',
-    ]);
+    const run = await spoor(['up', '--data', up.data, ...freePorts()]);
     assert.equal(run.exitCode, 1);
     assert.match(run.stderr, /running Spoor \(pid \d+\)/);
   });

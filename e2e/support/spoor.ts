@@ -12,6 +12,14 @@ const MAIN = join(ROOT, 'cli/main.ts');
 export const GREETINGS_SPECS = join(ROOT, 'examples/greetings/specs');
 const READY_TIMEOUT_MS = 60_000;
 
+/** Names of the listeners of `spoor up`. */
+const PORTS = ['router', 'internal', 'query', 'otlp-http', 'otlp-grpc'];
+
+/** Flags that let any number of Spoors run side by side. */
+export function freePorts(): string[] {
+  return PORTS.flatMap((name) => [`--${name}-port`, '0']);
+}
+
 /** `spoor up` on free ports and a data directory of its own, as a user would start it. */
 export interface SpoorUp extends AsyncDisposable {
   readonly data: string;
@@ -32,13 +40,9 @@ export async function spoorUp(
 ): Promise<SpoorUp> {
   const ownData = options.data === undefined;
   const data = options.data ?? mkdtempSync(join(tmpdir(), 'spoor-e2e-'));
-  const ports = ['router', 'internal', 'query', 'otlp-http', 'otlp-grpc'].flatMap((name) => [
-    `--${name}-port`,
-    '0',
-  ]);
   const child = spawn(
     process.execPath,
-    [MAIN, 'up', '--data', data, ...ports, '-o', 'json', ...(options.args ?? [])],
+    [MAIN, 'up', '--data', data, ...freePorts(), '-o', 'json', ...(options.args ?? [])],
     {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
