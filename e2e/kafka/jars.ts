@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { ensureProgram, JAVA, MAVEN } from '../../scripts/system-program.ts';
 
 const POM = join(import.meta.dirname, 'pom.xml');
 const CACHE = resolve(import.meta.dirname, '../../node_modules/.cache/spoor/kafka');
@@ -18,9 +19,11 @@ export async function kafkaClassPath(say: (line: string) => void): Promise<strin
 /** Into a folder of its own that gets its name when it is whole: two tests may both be the first. */
 async function download(folder: string, say: (line: string) => void): Promise<void> {
   say('getting Apache Kafka with Maven, once (43 MB)');
+  await ensureProgram(JAVA);
+  const maven = await ensureProgram(MAVEN);
   await mkdir(CACHE, { recursive: true });
   const partial = `${folder}.${process.pid}`;
-  await run('mvn', [
+  await run(maven, [
     '--batch-mode',
     '--quiet',
     '--file',

@@ -1,20 +1,9 @@
-import { existsSync } from 'node:fs';
 import { chromium, type Browser } from 'playwright-core';
+import { CHROMIUM, ensureProgram } from '../../scripts/system-program.ts';
 
-const CANDIDATES = [
-  process.env['SPOOR_CHROMIUM'],
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-];
-
-/** The system's own Chromium, headless. Fails with what to install when there is none: a screen test must not pass unseen. */
+/** The system's own Chromium, headless, installed when it is missing. SPOOR_CHROMIUM names another. */
 export async function launchBrowser(): Promise<Browser> {
-  const executablePath = CANDIDATES.find((path) => path !== undefined && existsSync(path));
-  if (executablePath === undefined)
-    throw new Error(
-      'cannot find Chromium: install it (apt-get install chromium) or set SPOOR_CHROMIUM to its path',
-    );
+  const executablePath = process.env['SPOOR_CHROMIUM'] ?? (await ensureProgram(CHROMIUM));
   return chromium.launch({
     executablePath,
     args: [
