@@ -65,7 +65,11 @@ async function answer(
     case 'GET 1':
       return { status: 200, body: await queue.topics() };
     case 'POST 2':
-      return { status: 200, body: await produce(name as string, request, queue, tracing) };
+      return {
+        status: 200,
+        // Who made the PRODUCER span learns here what keeps the record.
+        body: { ...(await produce(name as string, request, queue, tracing)), system: queue.system },
+      };
     case 'PUT 2':
       await queue.createTopic(name as string, { partitions: integer(query, 'partitions', 1, 10_000) });
       return { status: 201, body: { topic: name } };

@@ -35,6 +35,8 @@ export interface Published {
   readonly partition: number;
   readonly offset: number | string;
   readonly timestamp: number;
+  /** `messaging.system`: what keeps the platform's topics. */
+  readonly system?: string;
 }
 
 /** `invocation` is the context to fall back on where no span is active. Rejects with an Error that says why. */
@@ -97,6 +99,7 @@ export function openPublisher(options: {
         post(url, requestHeaders, bytes),
       );
       span.setAttributes({
+        ...(published.system === undefined ? {} : { [MESSAGING_SYSTEM]: published.system }),
         [MESSAGING_DESTINATION_PARTITION_ID]: String(published.partition),
         [MESSAGING_KAFKA_OFFSET]: Number(published.offset),
       });

@@ -58,6 +58,7 @@ def open_publisher(internal_url, tracer, propagator):
             published = _post(internal_url, f"/topics/{quote(topic, safe='')}", lines, data)
             span.set_attributes(
                 {
+                    a.MESSAGING_SYSTEM: str(published.get("system", "spoor")),
                     a.MESSAGING_DESTINATION_PARTITION_ID: str(published["partition"]),
                     a.MESSAGING_KAFKA_OFFSET: int(published["offset"]),
                 }
