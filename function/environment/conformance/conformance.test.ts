@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { environmentProgram } from '../node/bundle.ts';
 import { pythonProgram } from '../python/program.ts';
@@ -89,6 +89,64 @@ void describe('the suite notices an environment that', () => {
       const noticing = CASES.find((each) => each.name === noticedBy);
       assert.ok(noticing, `there is no case [${noticedBy}]`);
       assert.notDeepEqual(await runCase(noticing, 'node', command), []);
+    });
+  }
+});
+
+void describe('the suite notices a Python environment that', () => {
+  const broken: readonly (readonly [what: string, patch: string, noticedBy: string])[] = [
+    [
+      'loses the status',
+      `from spoor_environment import http_server
+start = http_server._Answer.start
+http_server._Answer.start = lambda self, status, headers, exc_info=None: start(self, '200 OK', headers, exc_info)`,
+      'a string is answered as HTML with the status given',
+    ],
+    [
+      'loses the caller’s context',
+      `from spoor_environment import http_server
+read = http_server._read_head
+def patched(stream):
+    environ = read(stream)
+    if environ:
+        environ.pop('HTTP_TRACEPARENT', None)
+    return environ
+http_server._read_head = patched`,
+      'the span continues the caller and says what was called',
+    ],
+    [
+      'writes no journal',
+      `import os
+os.environ.pop('SPOOR_JOURNAL')`,
+      'a 5xx of the function itself is an error, a 4xx is not',
+    ],
+    [
+      'tells the client what the function raised',
+      `from spoor_environment import initialize_tracing
+from werkzeug.wrappers import Response
+initialize_tracing.failure_response = lambda invocation, error: Response(repr(error), 500)`,
+      'what the function throws is a 500 that keeps its secrets, and an exception in the trace',
+    ],
+    [
+      'mixes up who printed what',
+      `from spoor_environment import main
+main.active_invocation = lambda: None`,
+      'invocations at the same time keep apart: spans, logs, headers',
+    ],
+  ];
+  for (const [what, patch, noticedBy] of broken) {
+    void test(what, async () => {
+      const { command, args } = await pythonProgram();
+      const [start = ''] = args;
+      const script = [
+        'import runpy, sys',
+        `sys.path.insert(0, ${JSON.stringify(dirname(start))})`,
+        patch,
+        `runpy.run_path(${JSON.stringify(start)}, run_name='__main__')`,
+      ].join('\n');
+      const noticing = CASES.find((each) => each.name === noticedBy);
+      assert.ok(noticing, `there is no case [${noticedBy}]`);
+      assert.notDeepEqual(await runCase(noticing, 'python', { program: command, args: ['-c', script] }), []);
     });
   }
 });

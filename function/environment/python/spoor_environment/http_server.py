@@ -149,6 +149,9 @@ class HTTPServer:
                     pass
             except (OSError, _BadRequest):
                 pass  # The other end is gone, or never spoke HTTP.
+            finally:
+                # Not before the last of those who hold `stream` lets go, but now.
+                _shut(connection)
 
     def _serve_request(self, connection, stream):
         """Whether the connection can be used again."""
@@ -409,6 +412,13 @@ class _Answer:
             data = self._head + data
         if data:
             self._connection.sendall(data)
+
+
+def _shut(connection):
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass
 
 
 def _send_refusal(connection, error):
