@@ -8,9 +8,18 @@ export interface GroupCommitOptions {
   readonly maxBytes: number;
   /** or its first request has waited so long. */
   readonly maxWaitMs: number;
-  /** Batches being written at once. While so many are, requests gather in the next one. */
+  /**
+   * Batches being written at once. While so many are, requests gather in the next one, past `maxRows` and up to
+   * `BUSY_ROWS` times as many: the busier the store, the larger and cheaper its inserts.
+   */
   readonly maxWrites: number;
 }
+
+const BUSY_ROWS = 3;
+/** Columns kept for the next batch, with the memory they grew. */
+const MAX_POOLED = 3;
+/** Columns that one odd batch made larger than this are not kept. */
+const MAX_POOLED_BYTES = 64 * 1024 * 1024;
 
 /**
  * Many requests, one insert: an insert costs the engine some 15 ms of CPU whatever is in it, so requests that come together
@@ -44,8 +53,7 @@ export class GroupCommit {
     }
     if (columns.rows === 0) this.#discard(batch);
     if (columns.rows === before) return { result, stored: Promise.resolve() };
-    if (columns.rows >= this.#options.maxRows || columns.byteLength >= this.#options.maxBytes)
-      this.#close(batch);
+    if (this.#isFull(batch)) this.#close(batch);
     return { result, stored: batch.stored };
   }
 
@@ -56,11 +64,18 @@ export class GroupCommit {
   }
 
   readonly #open = new Set<Promise<void>>();
+  readonly #pool: SpanColumns[] = [];
+
+  #isFull({ columns }: Batch): boolean {
+    const { maxRows, maxBytes, maxWrites } = this.#options;
+    if (columns.byteLength >= maxBytes) return true;
+    return columns.rows >= (this.#writes < maxWrites ? maxRows : maxRows * BUSY_ROWS);
+  }
 
   #begin(): Batch {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const batch: Batch = {
-      columns: new SpanColumns(),
+      columns: this.#pool.pop() ?? new SpanColumns(),
       stored: promise,
       resolve,
       reject,
@@ -75,6 +90,13 @@ export class GroupCommit {
     clearTimeout(batch.timer);
     batch.resolve();
     this.#batch = undefined;
+    this.#giveBack(batch.columns);
+  }
+
+  #giveBack(columns: SpanColumns): void {
+    if (this.#pool.length >= MAX_POOLED || columns.byteLength > MAX_POOLED_BYTES) return;
+    columns.clear();
+    this.#pool.push(columns);
   }
 
   /** No more rows: it is written as soon as a place is free. */
@@ -97,7 +119,10 @@ export class GroupCommit {
       batch.reject(error);
     } finally {
       this.#writes -= 1;
-      void this.#writeNext();
+      this.#giveBack(batch.columns);
+      // What gathered past a batch's size while the store was busy goes now.
+      if (this.#full.length === 0 && this.#batch && this.#isFull(this.#batch)) this.#close(this.#batch);
+      else void this.#writeNext();
     }
   }
 }

@@ -1,7 +1,7 @@
 import type { InstrumentationScope } from '../../function/span/span-data.ts';
 import type { LowCardinalityColumn, StringColumn } from '../store/native-columns.ts';
 import type { SpanColumns } from '../store/span-columns.ts';
-import { decodeAttributes, decodeKeyValue, decodeKeyValueInto, isCleanUtf8, nested } from './otlp-values.ts';
+import { decodeAttributes, decodeKeyValue, decodeKeyValueInto, nested } from './otlp-values.ts';
 import { FIXED32, FIXED64, LENGTH, VARINT, WireReader } from './wire.ts';
 import type { AttributeValue } from '../../function/span/span-data.ts';
 
@@ -54,13 +54,17 @@ class TracesDecoder implements Decoded {
   #resourceSpans(): void {
     const reader = this.#reader;
     const { at } = reader;
-    let resource = {};
+    let [start, end] = [at, at];
     while (reader.next()) {
-      if (reader.field === 1 && reader.wireType === LENGTH)
-        resource = nested(reader, () => decodeAttributes(reader, 1));
-      else reader.skip();
+      if (reader.field === 1 && reader.wireType === LENGTH) {
+        end = reader.span();
+        start = reader.at;
+        reader.at = end;
+      } else reader.skip();
     }
-    this.#columns.useResource(resource);
+    this.#columns.useResourceBytes(reader.bytes, start, end, () =>
+      decodeAttributes(new WireReader(reader.bytes, start, end), 1),
+    );
     reader.at = at;
     while (reader.next()) {
       if (reader.field === 2 && reader.wireType === LENGTH) nested(reader, () => this.#scopeSpans());
@@ -72,12 +76,17 @@ class TracesDecoder implements Decoded {
   #scopeSpans(): void {
     const reader = this.#reader;
     const { at } = reader;
-    let scope: InstrumentationScope = { name: '', version: '' };
+    let [start, end] = [at, at];
     while (reader.next()) {
-      if (reader.field === 1 && reader.wireType === LENGTH) scope = nested(reader, () => decodeScope(reader));
-      else reader.skip();
+      if (reader.field === 1 && reader.wireType === LENGTH) {
+        end = reader.span();
+        start = reader.at;
+        reader.at = end;
+      } else reader.skip();
     }
-    this.#columns.useScope(scope);
+    this.#columns.useScopeBytes(reader.bytes, start, end, () =>
+      decodeScope(new WireReader(reader.bytes, start, end)),
+    );
     reader.at = at;
     while (reader.next()) {
       if (reader.field === 2 && reader.wireType === LENGTH) this.#spanOrNot();
@@ -350,8 +359,7 @@ function addText(
   start: number,
   end: number,
 ): void {
-  if (isCleanUtf8(bytes, start, end)) column.bytes(bytes, start, end);
-  else column.text(bytes.toString('utf8', start, end));
+  column.utf8(bytes, start, end);
 }
 
 function isId(bytes: Buffer, at: number, size: number, wanted: number): boolean {

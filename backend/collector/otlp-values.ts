@@ -12,6 +12,10 @@ const MAX_DEPTH = 32;
  * maps, which are rare, do.
  */
 export function decodeKeyValueInto(reader: WireReader, column: AttributesColumn, outer: number): void {
+  if (plainEntry(reader, column)) {
+    reader.end = outer;
+    return;
+  }
   const { end } = reader;
   let keyStart = 0;
   let keyEnd = 0;
@@ -28,8 +32,7 @@ export function decodeKeyValueInto(reader: WireReader, column: AttributesColumn,
       reader.at = valueEnd;
     } else reader.skip();
   }
-  if (isCleanUtf8(reader.bytes, keyStart, keyEnd)) column.key(reader.bytes, keyStart, keyEnd);
-  else column.map.keys.text(reader.bytes.toString('utf8', keyStart, keyEnd));
+  column.map.keys.utf8(reader.bytes, keyStart, keyEnd);
   if (valueStart < 0) {
     column.text('n', '');
   } else {
@@ -41,10 +44,28 @@ export function decodeKeyValueInto(reader: WireReader, column: AttributesColumn,
   reader.end = outer;
 }
 
+/**
+ * The common case read in one go: a short key and a short string, each field once, in the order every sender writes them.
+ *
+ *   0a keySize key 12 valueSize (0a stringSize string)
+ */
+function plainEntry(reader: WireReader, column: AttributesColumn): boolean {
+  const { bytes, at, end } = reader;
+  if (end - at < 6 || bytes[at] !== 0x0a) return false;
+  const keyStart = at + 2;
+  const keyEnd = keyStart + (bytes[at + 1] as number);
+  if (keyEnd - keyStart >= 0x80 || keyEnd + 4 > end || bytes[keyEnd] !== 0x12) return false;
+  const valueSize = bytes[keyEnd + 1] as number;
+  if (valueSize >= 0x80 || keyEnd + 2 + valueSize !== end) return false;
+  if (bytes[keyEnd + 2] !== 0x0a || bytes[keyEnd + 3] !== valueSize - 2) return false;
+  column.utf8(bytes, keyStart, keyEnd, keyEnd + 4, end);
+  reader.at = end;
+  return true;
+}
+
 /** AnyValue: fields and wire types as in `decodeAnyValue`. */
 function decodeScalarInto(reader: WireReader, column: AttributesColumn): void {
-  const { at } = reader;
-  const { bytes, end } = reader;
+  const { bytes, at, end } = reader;
   if (reader.next() && reader.field === 1 && reader.wireType === LENGTH) {
     const stringEnd = reader.span();
     // The only field, as every sender writes it: the common case, without a JS string.

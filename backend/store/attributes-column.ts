@@ -1,5 +1,5 @@
 import type { Attributes, AttributeValue } from '../../function/span/span-data.ts';
-import { LowCardinalityColumn, MapColumn, type Column, type MarkLevel } from './native-columns.ts';
+import { LowCardinalityColumn, MapColumn } from './native-columns.ts';
 import { toText, typeLetter, type TypeLetter } from './value-text.ts';
 
 /**
@@ -20,6 +20,13 @@ export class AttributesColumn {
   bytes(letter: TypeLetter, source: Uint8Array, start: number, end: number): void {
     this.#letter(letter);
     this.map.values.bytes(source, start, end);
+  }
+
+  /** A whole entry whose value is a string. */
+  utf8(source: Buffer, keyStart: number, keyEnd: number, valueStart: number, valueEnd: number): void {
+    this.map.keys.utf8(source, keyStart, keyEnd);
+    this.#letter('s');
+    this.map.values.utf8(source, valueStart, valueEnd);
   }
 
   text(letter: TypeLetter, value: string): void {
@@ -48,19 +55,8 @@ export class AttributesColumn {
     this.#count = 0;
   }
 
-  get columns(): readonly Column[] {
-    return [this.map, this.types];
-  }
-
-  mark(level: MarkLevel): void {
-    this.map.mark(level);
-    this.types.mark(level);
-    this.#count = 0;
-  }
-
-  rollback(level: MarkLevel): void {
-    this.map.rollback(level);
-    this.types.rollback(level);
+  /** Forgets the entries of a row that is not closed; the columns themselves are cut by whoever owns them. */
+  dropOpenRow(): void {
     this.#count = 0;
   }
 

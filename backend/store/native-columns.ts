@@ -1,3 +1,5 @@
+import { isUtf8 } from 'node:buffer';
+
 /**
  * ClickHouse's Native format, written column by column straight from bytes. A block is
  *
@@ -6,14 +8,18 @@
  * where a prefix says how its LowCardinality parts are stored and stands before everything else of the column.
  * (ClickHouse docs, "Native" interface format; ISerialization::serializeBinaryBulk*.)
  *
- * Every column can be cut back to a mark, so that a record found bad half way leaves no trace in it.
+ * Every column can be cut back to a row, so that a record found bad half way leaves no trace in it, and cleared, so that the
+ * memory it grew serves the next block.
  */
 export interface Column {
   readonly type: string;
   writePrefix(out: ByteSink): void;
   writeBody(out: ByteSink): void;
+  /** Only where a row's place cannot be told from its number. */
   mark(level: MarkLevel): void;
-  rollback(level: MarkLevel): void;
+  /** Back to `rows` rows, which is what there were at the mark. */
+  rollback(level: MarkLevel, rows: number): void;
+  clear(): void;
 }
 
 /** Two marks may be open at once: the start of a record, and the start of the request it is part of. */
@@ -24,8 +30,13 @@ export interface NamedColumn {
   readonly column: Column;
 }
 
-export function encodeBlock(rows: number, columns: readonly NamedColumn[]): Buffer {
-  const out = new ByteSink(1 << 16);
+/** Into `out`, whose bytes the answer is. */
+export function encodeBlock(
+  rows: number,
+  columns: readonly NamedColumn[],
+  out: ByteSink = new ByteSink(1 << 16),
+): Buffer {
+  out.length = 0;
   out.varint(columns.length);
   out.varint(rows);
   for (const { name, column } of columns) {
@@ -65,7 +76,12 @@ export class ByteSink {
 
   u32(value: number): void {
     this.reserve(4);
-    this.length = this.buffer.writeUInt32LE(value >>> 0, this.length);
+    const { buffer, length } = this;
+    buffer[length] = value;
+    buffer[length + 1] = value >>> 8;
+    buffer[length + 2] = value >>> 16;
+    buffer[length + 3] = value >>> 24;
+    this.length = length + 4;
   }
 
   /** A u64 from a whole number below 2^53. */
@@ -87,8 +103,8 @@ export class ByteSink {
   copy(source: Uint8Array, start: number, end: number): void {
     const size = end - start;
     this.reserve(size);
-    if (size < 24) {
-      // A native copy costs more than a short loop.
+    if (size < 48) {
+      // A native copy costs more than a short loop, and a view of the source to be collected.
       const { buffer } = this;
       let at = this.length;
       for (let index = start; index < end; index += 1) buffer[at++] = source[index] as number;
@@ -110,10 +126,11 @@ export class ByteSink {
 export class FixedColumn implements Column {
   readonly type: string;
   readonly sink: ByteSink;
-  readonly #marks: [number, number] = [0, 0];
+  readonly #width: number;
 
   constructor(type: string, width: number) {
     this.type = type;
+    this.#width = width;
     this.sink = new ByteSink(width * 1024);
   }
 
@@ -147,12 +164,14 @@ export class FixedColumn implements Column {
     out.copy(this.sink.buffer, 0, this.sink.length);
   }
 
-  mark(level: MarkLevel): void {
-    this.#marks[level] = this.sink.length;
+  mark(): void {}
+
+  rollback(_level: MarkLevel, rows: number): void {
+    this.sink.length = rows * this.#width;
   }
 
-  rollback(level: MarkLevel): void {
-    this.sink.length = this.#marks[level];
+  clear(): void {
+    this.sink.length = 0;
   }
 }
 
@@ -164,6 +183,32 @@ export class StringColumn implements Column {
   bytes(source: Uint8Array, start: number, end: number): void {
     this.#sink.varint(end - start);
     this.#sink.copy(source, start, end);
+  }
+
+  /** What should be UTF-8 and need not be: checked while it is copied. */
+  utf8(source: Buffer, start: number, end: number): void {
+    const size = end - start;
+    const before = this.#sink.length;
+    if (size >= 48) {
+      if (isUtf8(source.subarray(start, end))) this.bytes(source, start, end);
+      else this.text(source.toString('utf8', start, end));
+      return;
+    }
+    this.#sink.varint(size);
+    this.#sink.reserve(size);
+    const { buffer } = this.#sink;
+    let at = this.#sink.length;
+    let seen = 0;
+    for (let index = start; index < end; index += 1) {
+      const byte = source[index] as number;
+      seen |= byte;
+      buffer[at++] = byte;
+    }
+    this.#sink.length = at;
+    if (seen > 0x7f && !isUtf8(source.subarray(start, end))) {
+      this.#sink.length = before;
+      this.text(source.toString('utf8', start, end));
+    }
   }
 
   text(value: string): void {
@@ -187,6 +232,10 @@ export class StringColumn implements Column {
   rollback(level: MarkLevel): void {
     this.#sink.length = this.#marks[level];
   }
+
+  clear(): void {
+    this.#sink.length = 0;
+  }
 }
 
 /** LowCardinality(String): each distinct value once, and an index per row. */
@@ -195,10 +244,37 @@ export class LowCardinalityColumn implements Column {
   readonly #dictionary = new ByteDictionary();
   #ids = new Uint32Array(1024);
   #length = 0;
-  readonly #marks: [number, number] = [0, 0];
 
   bytes(source: Uint8Array, start: number, end: number): void {
     this.id(this.#dictionary.idOf(source, start, end));
+  }
+
+  /** What should be UTF-8 and need not be: checked when it is seen for the first time. */
+  utf8(source: Buffer, start: number, end: number): void {
+    const known = this.#dictionary.find(source, start, end);
+    if (known >= 0) this.id(known);
+    else if (isUtf8(source.subarray(start, end))) this.bytes(source, start, end);
+    else this.text(source.toString('utf8', start, end));
+  }
+
+  /** -1 when no row has had it. */
+  findText(value: string): number {
+    const bytes = Buffer.from(value, 'utf8');
+    return this.#dictionary.find(bytes, 0, bytes.length);
+  }
+
+  /** Distinct values so far. */
+  get keys(): number {
+    return this.#dictionary.size;
+  }
+
+  keyText(id: number): string {
+    return this.#dictionary.text(id);
+  }
+
+  /** The index that a row has. */
+  idAt(row: number): number {
+    return this.#ids[row] as number;
   }
 
   text(value: string): void {
@@ -244,25 +320,36 @@ export class LowCardinalityColumn implements Column {
     out.u64(this.#length);
     out.reserve(this.#length << width);
     const { buffer } = out;
+    const ids = this.#ids;
+    const length = this.#length;
     let at = out.length;
-    for (let row = 0; row < this.#length; row += 1) {
-      const id = this.#ids[row] as number;
-      buffer[at++] = id;
-      if (width > 0) buffer[at++] = id >>> 8;
-      if (width > 1) {
+    if (width === 0) for (let row = 0; row < length; row += 1) buffer[at++] = ids[row] as number;
+    else if (width === 1)
+      for (let row = 0; row < length; row += 1) {
+        const id = ids[row] as number;
+        buffer[at++] = id;
+        buffer[at++] = id >>> 8;
+      }
+    else
+      for (let row = 0; row < length; row += 1) {
+        const id = ids[row] as number;
+        buffer[at++] = id;
+        buffer[at++] = id >>> 8;
         buffer[at++] = id >>> 16;
         buffer[at++] = id >>> 24;
       }
-    }
     out.length = at;
   }
 
-  mark(level: MarkLevel): void {
-    this.#marks[level] = this.#length;
+  mark(): void {}
+
+  rollback(_level: MarkLevel, rows: number): void {
+    this.#length = rows;
   }
 
-  rollback(level: MarkLevel): void {
-    this.#length = this.#marks[level];
+  clear(): void {
+    this.#length = 0;
+    this.#dictionary.clear();
   }
 }
 
@@ -293,13 +380,56 @@ export class ArrayColumn<Item extends Column> implements Column {
   }
 
   mark(level: MarkLevel): void {
-    this.#offsets.mark(level);
     this.item.mark(level);
   }
 
-  rollback(level: MarkLevel): void {
-    this.#offsets.rollback(level);
-    this.item.rollback(level);
+  rollback(level: MarkLevel, rows: number): void {
+    this.item.rollback(level, this.#offsets.cut(rows));
+  }
+
+  clear(): void {
+    this.#offsets.cut(0);
+    this.item.clear();
+  }
+}
+
+/** Tuple(A, B). */
+export class TupleColumn<A extends Column, B extends Column> implements Column {
+  readonly first: A;
+  readonly second: B;
+
+  constructor(first: A, second: B) {
+    this.first = first;
+    this.second = second;
+  }
+
+  get type(): string {
+    return `Tuple(${this.first.type}, ${this.second.type})`;
+  }
+
+  writePrefix(out: ByteSink): void {
+    this.first.writePrefix(out);
+    this.second.writePrefix(out);
+  }
+
+  writeBody(out: ByteSink): void {
+    this.first.writeBody(out);
+    this.second.writeBody(out);
+  }
+
+  mark(level: MarkLevel): void {
+    this.first.mark(level);
+    this.second.mark(level);
+  }
+
+  rollback(level: MarkLevel, rows: number): void {
+    this.first.rollback(level, rows);
+    this.second.rollback(level, rows);
+  }
+
+  clear(): void {
+    this.first.clear();
+    this.second.clear();
   }
 }
 
@@ -329,15 +459,18 @@ export class MapColumn implements Column {
   }
 
   mark(level: MarkLevel): void {
-    this.#offsets.mark(level);
-    this.keys.mark(level);
     this.values.mark(level);
   }
 
-  rollback(level: MarkLevel): void {
-    this.#offsets.rollback(level);
-    this.keys.rollback(level);
+  rollback(level: MarkLevel, rows: number): void {
+    this.keys.rollback(level, this.#offsets.cut(rows));
     this.values.rollback(level);
+  }
+
+  clear(): void {
+    this.#offsets.cut(0);
+    this.keys.clear();
+    this.values.clear();
   }
 }
 
@@ -345,8 +478,6 @@ export class MapColumn implements Column {
 class OffsetsColumn {
   readonly #sink = new ByteSink(8192);
   #total = 0;
-  readonly #marks: [number, number] = [0, 0];
-  readonly #totals: [number, number] = [0, 0];
 
   add(items: number): void {
     this.#total += items;
@@ -358,44 +489,54 @@ class OffsetsColumn {
     out.copy(this.#sink.buffer, 0, this.#sink.length);
   }
 
-  mark(level: MarkLevel): void {
-    this.#marks[level] = this.#sink.length;
-    this.#totals[level] = this.#total;
-  }
-
-  rollback(level: MarkLevel): void {
-    this.#sink.length = this.#marks[level];
-    this.#total = this.#totals[level];
+  /** Back to `rows` rows; answers how many items those have. */
+  cut(rows: number): number {
+    this.#sink.length = rows * 8;
+    this.#total = rows === 0 ? 0 : this.#sink.buffer.readUInt32LE((rows - 1) * 8);
+    return this.#total;
   }
 }
 
 /** Distinct byte strings, numbered from 0 in order of arrival: an open hash table over the bytes themselves, no JS strings. */
-class ByteDictionary {
+export class ByteDictionary {
   readonly #keys = new ByteSink(4096);
-  /** Where key i starts and ends in `#keys`, past its varint length. */
-  #starts: number[] = [];
-  #ends: number[] = [];
-  #hashes: number[] = [];
-  #slots = new Int32Array(256).fill(-1);
+  /** Where key i starts and ends in `#keys`, past its varint length, and its hash. */
+  #starts = new Int32Array(256);
+  #ends = new Int32Array(256);
+  #hashes = new Int32Array(256);
+  #slots = new Int32Array(512).fill(-1);
+  #size = 0;
 
   get size(): number {
-    return this.#starts.length;
+    return this.#size;
   }
 
   get byteLength(): number {
     return this.#keys.length;
   }
 
+  text(id: number): string {
+    return this.#keys.buffer.toString('utf8', this.#starts[id], this.#ends[id]);
+  }
+
   write(out: ByteSink): void {
     out.copy(this.#keys.buffer, 0, this.#keys.length);
   }
 
+  /** -1 when it is not there. */
+  find(source: Uint8Array, start: number, end: number): number {
+    const hash = hashOf(source, start, end);
+    const mask = this.#slots.length - 1;
+    let slot = hash & mask;
+    for (;;) {
+      const id = this.#slots[slot] as number;
+      if (id < 0 || (this.#hashes[id] === hash && this.#equals(id, source, start, end))) return id;
+      slot = (slot + 1) & mask;
+    }
+  }
+
   idOf(source: Uint8Array, start: number, end: number): number {
-    // FNV-1a, seeded so that a sender cannot choose keys that collide.
-    let hash = SEED;
-    for (let index = start; index < end; index += 1)
-      hash = Math.imul(hash ^ (source[index] as number), 0x0100_0193);
-    hash ^= hash >>> 15;
+    const hash = hashOf(source, start, end);
     const mask = this.#slots.length - 1;
     let slot = hash & mask;
     for (;;) {
@@ -404,6 +545,13 @@ class ByteDictionary {
       if (this.#hashes[id] === hash && this.#equals(id, source, start, end)) return id;
       slot = (slot + 1) & mask;
     }
+  }
+
+  clear(): void {
+    this.#keys.length = 0;
+    this.#size = 0;
+    if (this.#slots.length > MAX_KEPT_SLOTS) this.#slots = new Int32Array(512);
+    this.#slots.fill(-1);
   }
 
   #equals(id: number, source: Uint8Array, start: number, end: number): boolean {
@@ -416,22 +564,27 @@ class ByteDictionary {
   }
 
   #insert(source: Uint8Array, start: number, end: number, hash: number, slot: number): number {
-    const id = this.size;
+    const id = this.#size++;
+    if (id === this.#starts.length) {
+      this.#starts = doubled(this.#starts);
+      this.#ends = doubled(this.#ends);
+      this.#hashes = doubled(this.#hashes);
+    }
     this.#keys.varint(end - start);
-    this.#starts.push(this.#keys.length);
+    this.#starts[id] = this.#keys.length;
     this.#keys.copy(source, start, end);
-    this.#ends.push(this.#keys.length);
-    this.#hashes.push(hash);
+    this.#ends[id] = this.#keys.length;
+    this.#hashes[id] = hash;
     this.#slots[slot] = id;
-    if (this.size * 2 > this.#slots.length) this.#grow();
+    if (this.#size * 2 > this.#slots.length) this.#grow();
     return id;
   }
 
   #grow(): void {
     const slots = new Int32Array(this.#slots.length * 2).fill(-1);
     const mask = slots.length - 1;
-    for (const [id, hash] of this.#hashes.entries()) {
-      let slot = hash & mask;
+    for (let id = 0; id < this.#size; id += 1) {
+      let slot = (this.#hashes[id] as number) & mask;
       while ((slots[slot] as number) >= 0) slot = (slot + 1) & mask;
       slots[slot] = id;
     }
@@ -439,4 +592,29 @@ class ByteDictionary {
   }
 }
 
+/** Four bytes at a time, each times a prime; seeded, so that a sender cannot choose keys that collide. */
+function hashOf(source: Uint8Array, start: number, end: number): number {
+  let hash = SEED ^ (end - start);
+  let at = start;
+  for (; at + 4 <= end; at += 4) {
+    const four =
+      (source[at] as number) |
+      ((source[at + 1] as number) << 8) |
+      ((source[at + 2] as number) << 16) |
+      ((source[at + 3] as number) << 24);
+    hash = Math.imul(hash ^ four, 0x9e37_79b1);
+    hash ^= hash >>> 15;
+  }
+  for (; at < end; at += 1) hash = Math.imul(hash ^ (source[at] as number), 0x0100_0193);
+  return hash ^ (hash >>> 13);
+}
+
+function doubled(array: Int32Array): Int32Array<ArrayBuffer> {
+  const grown = new Int32Array(array.length * 2);
+  grown.set(array);
+  return grown;
+}
+
 const SEED = (Math.random() * 0x7fff_ffff) | 0;
+/** A table that one odd block made larger is not kept for the next. */
+const MAX_KEPT_SLOTS = 1 << 16;

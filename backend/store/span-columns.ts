@@ -3,6 +3,8 @@ import type { Attributes, InstrumentationScope, SpanData } from '../../function/
 import { AttributesColumn } from './attributes-column.ts';
 import {
   ArrayColumn,
+  ByteDictionary,
+  ByteSink,
   encodeBlock,
   FixedColumn,
   LowCardinalityColumn,
@@ -69,6 +71,7 @@ export class SpanColumns {
   #scopeAttributesId = 0;
   #events = 0;
   #links = 0;
+  readonly #linkMarks: [number, number] = [0, 0];
   readonly #rowMarks: [number, number] = [0, 0];
 
   readonly named: readonly NamedColumn[] = [
@@ -107,6 +110,52 @@ export class SpanColumns {
     { name: 'dropped_links', column: this.droppedLinks },
   ];
   readonly #columns: readonly Column[] = this.named.map(({ column }) => column);
+  /** What a mark must look at: the others are cut by their count of rows. */
+  readonly #markedColumns: readonly Column[] = [
+    this.attributes.map,
+    this.#eventAttributesMap,
+    this.#linkAttributesMap,
+    this.linkTraceState,
+  ];
+  /** The wire bytes of resources and scopes seen in this block, and what was made of them. */
+  readonly #resourceBytes = new ByteDictionary();
+  readonly #resources: (readonly [service: number, resource: number])[] = [];
+  readonly #scopeBytes = new ByteDictionary();
+  readonly #scopes: (readonly [name: number, version: number, attributes: number])[] = [];
+  readonly #block = new ByteSink(1 << 16);
+  /** Links in the block. */
+  links = 0;
+
+  /** As `useResource`, decoded only when these bytes are new to the block: senders say the same with every request. */
+  useResourceBytes(source: Uint8Array, start: number, end: number, decode: () => Attributes): void {
+    const known = this.#resourceBytes.find(source, start, end);
+    if (known >= 0) {
+      [this.#serviceId, this.#resourceId] = this.#resources[known] as readonly [number, number];
+      return;
+    }
+    this.useResource(decode());
+    if (end - start > MAX_REMEMBERED_BYTES) return;
+    this.#resources[this.#resourceBytes.idOf(source, start, end)] = [this.#serviceId, this.#resourceId];
+  }
+
+  useScopeBytes(source: Uint8Array, start: number, end: number, decode: () => InstrumentationScope): void {
+    const known = this.#scopeBytes.find(source, start, end);
+    if (known >= 0) {
+      [this.#scopeNameId, this.#scopeVersionId, this.#scopeAttributesId] = this.#scopes[known] as readonly [
+        number,
+        number,
+        number,
+      ];
+      return;
+    }
+    this.useScope(decode());
+    if (end - start > MAX_REMEMBERED_BYTES) return;
+    this.#scopes[this.#scopeBytes.idOf(source, start, end)] = [
+      this.#scopeNameId,
+      this.#scopeVersionId,
+      this.#scopeAttributesId,
+    ];
+  }
 
   useResource(resource: Attributes): void {
     const service = resource[SERVICE_NAME];
@@ -170,6 +219,7 @@ export class SpanColumns {
     this.#linkAttributesTypes.closeRow(this.#links);
     this.linkDropped.closeRow(this.#links);
     this.rows += 1;
+    this.links += this.#links;
     this.#events = 0;
     this.#links = 0;
   }
@@ -187,25 +237,39 @@ export class SpanColumns {
   }
 
   mark(level: MarkLevel): void {
-    for (const column of this.#columns) column.mark(level);
-    this.attributes.mark(level);
-    this.eventAttributes.mark(level);
-    this.linkAttributes.mark(level);
+    for (const column of this.#markedColumns) column.mark(level);
     this.#rowMarks[level] = this.rows;
+    this.#linkMarks[level] = this.links;
   }
 
   rollback(level: MarkLevel): void {
-    for (const column of this.#columns) column.rollback(level);
-    this.attributes.rollback(level);
-    this.eventAttributes.rollback(level);
-    this.linkAttributes.rollback(level);
     this.rows = this.#rowMarks[level];
+    this.links = this.#linkMarks[level];
+    for (const column of this.#columns) column.rollback(level, this.rows);
+    this.#dropOpenSpan();
+  }
+
+  /** Empty again, with the memory it grew. */
+  clear(): void {
+    for (const column of this.#columns) column.clear();
+    this.#resourceBytes.clear();
+    this.#scopeBytes.clear();
+    this.rows = 0;
+    this.links = 0;
+    this.#dropOpenSpan();
+  }
+
+  #dropOpenSpan(): void {
+    this.attributes.dropOpenRow();
+    this.eventAttributes.dropOpenRow();
+    this.linkAttributes.dropOpenRow();
     this.#events = 0;
     this.#links = 0;
   }
 
+  /** The block as bytes, good until this is cleared or encoded again. */
   encode(): Buffer {
-    return encodeBlock(this.rows, this.named);
+    return encodeBlock(this.rows, this.named, this.#block);
   }
 
   /** A span that is plain data already. */
@@ -248,6 +312,9 @@ export const UNKNOWN_SERVICE = 'unknown_service';
 
 /** Ids, times, and an index or offset in each of the other columns. */
 const BYTES_PER_ROW = 260;
+
+/** A larger resource or scope is decoded each time. */
+const MAX_REMEMBERED_BYTES = 16_384;
 
 const MAX_TIME_HIGH = Number(MAX_TIME_UNIX_NANO >> 32n);
 const MAX_TIME_LOW = Number(MAX_TIME_UNIX_NANO & 0xffff_ffffn);
