@@ -78,6 +78,7 @@ class SupervisedPart implements Part {
   async start(): Promise<void> {
     const startedAt = Date.now();
     const lastLines: string[] = [];
+    let isReady = false;
     // Detached: Ctrl-C in a terminal goes to the whole process group, but the parts are stopped in order, by us.
     const child = spawn(
       process.execPath,
@@ -100,7 +101,8 @@ class SupervisedPart implements Part {
     createInterface({ input: child.stderr }).on('line', (line) => {
       this.#log.write(`${line}\n`);
       if (lastLines.push(line) > LAST_LINES) lastLines.shift();
-      this.#options.onLine(this.name, line);
+      // What it says before it is ready is in the error, should it fail.
+      if (isReady) this.#options.onLine(this.name, line);
     });
 
     const ready = await new Promise<ReadyLine>((resolve, reject) => {
@@ -130,6 +132,7 @@ class SupervisedPart implements Part {
       });
     });
     this.#ready = ready;
+    isReady = true;
     child.removeAllListeners('close');
     child.once('exit', (exitCode, signal) => this.#died(child, exitCode, signal, startedAt));
     if (child.exitCode !== null || child.signalCode !== null)
