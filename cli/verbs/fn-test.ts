@@ -4,13 +4,20 @@ import { Failure } from '../../server/failure.ts';
 import type { CliContext } from '../context.ts';
 import { collect, durationMs, namespaced, verb, wrongUsage, type NameFlags } from './flags.ts';
 
-interface TestFlags extends NameFlags {
+const DEFAULT_TIMEOUT_MS = 60_000;
+
+/** What a call of a function is made of. */
+export interface CallFlags {
   readonly method: string;
   readonly body?: string;
   readonly header?: readonly string[];
   readonly query?: readonly string[];
   readonly subpath?: string;
-  readonly timeout: number;
+  /** Milliseconds. */
+  readonly timeout?: number;
+}
+
+interface TestFlags extends CallFlags, NameFlags {
   readonly trace?: boolean;
   readonly why?: boolean;
 }
@@ -30,21 +37,19 @@ export function registerTest(fn: Command, context: CliContext): void {
     .option('-H, --header <header>', 'request header, "Name: value"; may be repeated', collect)
     .option('-q, --query <key=value>', 'query parameter; may be repeated', collect)
     .option('--subpath <path>', 'path below the function')
-    .option('-t, --timeout <duration>', 'how long to wait for the answer', durationMs, 60_000)
+    .option('-t, --timeout <duration>', 'how long to wait for the answer', durationMs, DEFAULT_TIMEOUT_MS)
     .option('--trace', 'draw the trace')
     .option('--why', 'say why it failed or was slow')
     .action((flags: TestFlags) => test(context, flags));
 }
 
 async function test(context: CliContext, flags: TestFlags): Promise<void> {
-  const url = await urlOf(context, flags);
-  const body = await bodyOf(flags);
-  const response = await send(url, flags, body);
-  const answer = new Uint8Array(await response.arrayBuffer().catch((error: unknown) => broken(flags, error)));
+  const namespace = flags.namespace === 'default' ? '' : `${encodeURIComponent(flags.namespace)}/`;
+  const base = new URL(
+    `${await context.server()}/fission-function/${namespace}${encodeURIComponent(flags.name)}`,
+  );
+  const { status, body: answer, requestId, traceId } = await callFunction(base, flags.name, flags);
   context.out.bytes(answer);
-  const requestId = response.headers.get('x-fission-request-id');
-  // https://www.w3.org/TR/trace-context-2/#traceresponse-header: version-traceid-spanid-flags
-  const traceId = response.headers.get('traceresponse')?.split('-')[1];
   if (requestId !== null) context.out.remark(`\nrequest id ${requestId}`);
   if (traceId !== undefined) context.out.remark(`trace id   ${traceId}`);
   if (flags.trace === true || flags.why === true) {
@@ -54,17 +59,36 @@ async function test(context: CliContext, flags: TestFlags): Promise<void> {
       if (flags.why === true) await context.explain(traceId);
     }
   }
-  if (response.status >= 400) throw failureOf(flags, response.status, answer);
+  if (status >= 400) throw failureOf(flags.name, status, answer);
 }
 
-async function urlOf(context: CliContext, flags: TestFlags): Promise<URL> {
-  const namespace = flags.namespace === 'default' ? '' : `${encodeURIComponent(flags.namespace)}/`;
-  const url = new URL(
-    `${await context.server()}/fission-function/${namespace}${encodeURIComponent(flags.name)}`,
-  );
+export interface FunctionAnswer {
+  readonly status: number;
+  readonly body: Uint8Array;
+  readonly requestId: string | null;
+  readonly traceId: string | undefined;
+}
+
+/** Calls a function at its address. A Failure when nothing answers, or not in time; any status is an answer. */
+export async function callFunction(base: URL, name: string, flags: CallFlags): Promise<FunctionAnswer> {
+  const url = urlOf(base, flags);
+  const body = await bodyOf(flags);
+  const response = await send(url, name, flags, body);
+  const answer = await response.arrayBuffer().catch((error: unknown) => broken(name, flags, error));
+  return {
+    status: response.status,
+    body: new Uint8Array(answer),
+    requestId: response.headers.get('x-fission-request-id'),
+    // https://www.w3.org/TR/trace-context-2/#traceresponse-header: version-traceid-spanid-flags
+    traceId: response.headers.get('traceresponse')?.split('-')[1],
+  };
+}
+
+function urlOf(base: URL, flags: CallFlags): URL {
+  const url = new URL(base);
   if (flags.subpath !== undefined) {
     const [path, query] = flags.subpath.split('?', 2) as [string, string?];
-    url.pathname += path.startsWith('/') ? path : `/${path}`;
+    url.pathname = `${url.pathname.replace(/\/$/, '')}${path.startsWith('/') ? path : `/${path}`}`;
     if (query !== undefined) url.search = query;
   }
   for (const pair of flags.query ?? []) {
@@ -74,7 +98,7 @@ async function urlOf(context: CliContext, flags: TestFlags): Promise<URL> {
   return url;
 }
 
-async function bodyOf(flags: TestFlags): Promise<Buffer | undefined> {
+async function bodyOf(flags: CallFlags): Promise<Buffer | undefined> {
   if (flags.body === undefined) return undefined;
   if (!flags.body.startsWith('@')) return Buffer.from(flags.body);
   const path = flags.body === '@-' ? '/dev/stdin' : flags.body.slice(1);
@@ -83,7 +107,7 @@ async function bodyOf(flags: TestFlags): Promise<Buffer | undefined> {
   });
 }
 
-async function send(url: URL, flags: TestFlags, body: Buffer | undefined): Promise<Response> {
+async function send(url: URL, name: string, flags: CallFlags, body: Buffer | undefined): Promise<Response> {
   const method = flags.method.toUpperCase();
   const headers = new Headers();
   for (const header of flags.header ?? []) {
@@ -100,19 +124,19 @@ async function send(url: URL, flags: TestFlags, body: Buffer | undefined): Promi
       headers,
       ...(body === undefined ? {} : { body: new Uint8Array(body) }),
       redirect: 'manual',
-      signal: AbortSignal.timeout(flags.timeout),
+      signal: AbortSignal.timeout(flags.timeout ?? DEFAULT_TIMEOUT_MS),
     });
   } catch (error) {
-    return broken(flags, error, url);
+    return broken(name, flags, error, url);
   }
 }
 
-function broken(flags: TestFlags, error: unknown, url?: URL): never {
+function broken(name: string, flags: CallFlags, error: unknown, url?: URL): never {
   if ((error as Error).name === 'TimeoutError')
     throw new Failure(
       'timeout',
       'function_timeout',
-      `cannot wait for function '${flags.name}' any longer: no answer within ${flags.timeout / 1000} s`,
+      `cannot wait for function '${name}' any longer: no answer within ${(flags.timeout ?? DEFAULT_TIMEOUT_MS) / 1000} s`,
     );
   const { cause } = error as { cause?: unknown };
   const why =
@@ -121,18 +145,18 @@ function broken(flags: TestFlags, error: unknown, url?: URL): never {
       : (error as Error).message;
   const advice =
     url === undefined ? '' : `. Is the platform running at ${url.origin}? \`spoor up\` starts it`;
-  throw new Failure('cli', 'unavailable', `cannot call function '${flags.name}': ${why}${advice}`, {
+  throw new Failure('cli', 'unavailable', `cannot call function '${name}': ${why}${advice}`, {
     cause: error,
   });
 }
 
 /** One line that says who failed: the platform's own errors name component and reason, anything else the function said. */
-function failureOf(flags: TestFlags, status: number, answer: Uint8Array): Failure {
+function failureOf(name: string, status: number, answer: Uint8Array): Failure {
   const said = platformError(answer);
   const who = said
     ? `${said.reason} at the ${said.component} (status ${status})${said.message === undefined ? '' : `: ${said.message}`}`
     : `it answered with status ${status}`;
-  return new Failure('function', 'function_error', `cannot call function '${flags.name}': ${who}`);
+  return new Failure('function', 'function_error', `cannot call function '${name}': ${who}`);
 }
 
 function platformError(

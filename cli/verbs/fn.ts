@@ -19,6 +19,7 @@ import {
 import type { ListFlags, NameFlags, SaveFlags } from './flags.ts';
 import { registerDescribe } from './fn-describe.ts';
 import { registerLog } from './fn-log.ts';
+import { registerRun } from './fn-run.ts';
 import { registerTest } from './fn-test.ts';
 import { newMetadata } from './new-metadata.ts';
 import { hasContent, newPackage, type ContentFlags } from './new-package.ts';
@@ -103,6 +104,7 @@ export function register(program: Command, context: CliContext): void {
   registerDescribe(fn, context);
   registerTest(fn, context);
   registerLog(fn, context);
+  registerRun(fn, context);
   registerPods(fn, context);
   registerWait(fn, context, 'Function');
 }
