@@ -6,8 +6,11 @@ import {
   redirect,
 } from '@tanstack/react-router';
 import { TRACE_SEARCH, type TraceSearch } from './trace/trace-search.ts';
+import { LOGS_SEARCH, type LogsSearch } from './logs/logs-search.ts';
+import { HomePage } from './home/home-page.tsx';
 import { SearchPage } from './search/search-page.tsx';
 import { PageError } from './shell/notice.tsx';
+import { readLookback } from './shell/lookback.tsx';
 import { Shell } from './shell/shell.tsx';
 
 const rootRoute = createRootRoute({
@@ -27,21 +30,30 @@ const searchRoute = createRoute({
 const homeRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/',
-  beforeLoad: () => {
-    // oxlint-disable-next-line typescript/only-throw-error -- the router's own way
-    throw redirect({ to: '/search', replace: true });
-  },
+  validateSearch: readLookback,
+  component: HomePage,
+});
+
+const functionRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/functions/$name',
+  validateSearch: readLookback,
+  component: lazyRouteComponent(() => import('./function-page/function-page.tsx'), 'FunctionPage'),
 });
 
 /** …and of a trace: the span that is open and how it is looked at. */
 const traceRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/trace/$traceId',
-  validateSearch: (raw: Record<string, unknown>): TraceSearch =>
-    Object.fromEntries(
-      TRACE_SEARCH.flatMap((key) => (typeof raw[key] === 'string' ? [[key, raw[key]]] : [])),
-    ),
+  validateSearch: (raw: Record<string, unknown>): TraceSearch => textsOf(raw, TRACE_SEARCH),
   component: lazyRouteComponent(() => import('./trace/trace-page.tsx'), 'TracePage'),
+});
+
+const logsRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/logs',
+  validateSearch: (raw: Record<string, unknown>): LogsSearch => textsOf(raw, LOGS_SEARCH),
+  component: lazyRouteComponent(() => import('./logs/logs-page.tsx'), 'LogsPage'),
 });
 
 const flowRoute = createRoute({
@@ -53,15 +65,20 @@ const flowRoute = createRoute({
 const compareRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/compare',
-  validateSearch: (raw: Record<string, unknown>): { a?: string; b?: string } =>
-    Object.fromEntries(
-      (['a', 'b'] as const).flatMap((key) => (typeof raw[key] === 'string' ? [[key, raw[key]]] : [])),
-    ),
+  validateSearch: (raw: Record<string, unknown>): { a?: string; b?: string } => textsOf(raw, ['a', 'b']),
   component: lazyRouteComponent(() => import('./compare/compare-page.tsx'), 'ComparePage'),
 });
 
 export const router = createRouter({
-  routeTree: rootRoute.addChildren([homeRoute, searchRoute, traceRoute, flowRoute, compareRoute]),
+  routeTree: rootRoute.addChildren([
+    homeRoute,
+    functionRoute,
+    searchRoute,
+    traceRoute,
+    flowRoute,
+    compareRoute,
+    logsRoute,
+  ]),
   defaultPreload: false,
   // Plain text, not JSON: a span id of digits only must stay a text, and links stay readable.
   parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
@@ -73,6 +90,19 @@ export const router = createRouter({
     return text === '' ? '' : `?${text}`;
   },
 });
+
+/** The values that are text, of the keys that a page knows. */
+function textsOf<Key extends string>(
+  raw: Record<string, unknown>,
+  keys: readonly Key[],
+): { [K in Key]?: string } {
+  const texts: { [K in Key]?: string } = {};
+  for (const key of keys) {
+    const value = raw[key];
+    if (typeof value === 'string' && value !== '') texts[key] = value;
+  }
+  return texts;
+}
 
 declare module '@tanstack/react-router' {
   interface Register {

@@ -3,11 +3,14 @@ import type {
   AccountJson,
   CriticalPathJson,
   FlowJson,
+  FunctionJson,
+  FunctionsJson,
   IncomingLinkJson,
   JaegerTrace,
   LogJson,
   OtlpTraces,
   ReadingJson,
+  RedJson,
   TraceSummaryJson,
   WhyJson,
 } from '../../../backend/query/shapes.ts';
@@ -172,5 +175,35 @@ export function incomingLinksQuery(traceId: string) {
           signal,
         )
       ).links,
+  });
+}
+
+const REFRESH_MS = 10_000;
+
+export function functionsQuery(lookbackMs: number) {
+  return queryOptions({
+    queryKey: ['functions', lookbackMs],
+    queryFn: ({ signal }) => getJson<FunctionsJson>(`/api/functions?lookback=${lookbackMs}`, signal),
+    refetchInterval: REFRESH_MS,
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function functionQuery(name: string, lookbackMs: number) {
+  return queryOptions({
+    queryKey: ['function', name, lookbackMs],
+    queryFn: ({ signal }) =>
+      getJson<FunctionJson>(`/api/functions/${encodeURIComponent(name)}?lookback=${lookbackMs}`, signal),
+    refetchInterval: REFRESH_MS,
+  });
+}
+
+/** Of the spans that serve: a function's invocations among them. */
+export function redQuery(lookbackMs: number) {
+  return queryOptions({
+    queryKey: ['red', lookbackMs],
+    queryFn: ({ signal }) => getJson<RedJson>(`/api/metrics/red?kind=server&lookback=${lookbackMs}`, signal),
+    refetchInterval: REFRESH_MS,
+    placeholderData: keepPreviousData,
   });
 }

@@ -53,7 +53,7 @@ export interface Span {
 
 /** What is particular to functions, taken from the attributes once. */
 export interface Marks {
-  /** How the process of a span that never ended went away, such as "SIGKILL"; '' for a span that ended. */
+  /** How the process of a span that never ended went away, such as "SIGKILL" or "timeout"; '' for a span that ended. */
   readonly killedBy: string;
   /** A phase of a cold start, or the wait for an instance. */
   readonly isPhase: boolean;
@@ -173,13 +173,18 @@ function readMarks(source: OtlpSpan, duration: number): Marks {
   const outcome = text('spoor.outcome');
   const waitMs = source.kind === CONSUMER ? Number(text('spoor.queue.wait')) || 0 : 0;
   return {
-    killedBy: unfinished ? text('spoor.end.signal') || text('spoor.end.reason') || 'never ended' : '',
+    killedBy: unfinished ? howItEnded(text('spoor.end.reason'), text('spoor.end.signal')) : '',
     isPhase: PHASES.has(source.name),
     isColdStart: text('faas.coldstart') === 'true',
     attempt: attempt > 1 || (outcome !== '' && outcome !== 'success') ? attempt : 0,
     queueWait: Math.max(0, waitMs * 1e6),
     endsBeforeStart: duration < 0,
   };
+}
+
+/** A signal says less than the reason why it was sent. */
+function howItEnded(reason: string, signal: string): string {
+  return reason === 'timeout' || reason === 'oom' ? reason : signal || reason || 'never ended';
 }
 
 function countServices(spans: readonly Span[]): Trace['services'] {

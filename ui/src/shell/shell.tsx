@@ -2,6 +2,11 @@ import { Link, Outlet, useNavigate } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import { SchemeButton } from './scheme-button.tsx';
 
+const PAGES = [
+  { to: '/', name: 'Home' },
+  { to: '/search', name: 'Traces' },
+] as const;
+
 /** What stands around every page: name, ways, a box for a trace id, the colour scheme. */
 export function Shell() {
   return (
@@ -19,9 +24,16 @@ export function Shell() {
           Spoor
         </Link>
         <nav aria-label="Pages">
-          <Link to="/search" className="nav" activeOptions={{ includeSearch: false }}>
-            Traces
-          </Link>
+          {PAGES.map(({ to, name }) => (
+            <Link
+              key={to}
+              to={to}
+              className="nav"
+              activeOptions={{ exact: to === '/', includeSearch: false }}
+            >
+              {name}
+            </Link>
+          ))}
         </nav>
         <TraceBox />
         <SchemeButton />

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { useCallback, useDeferredValue, useMemo, useState } from 'react';
 import {
+  accountQuery,
   criticalPathQuery,
   flowQuery,
   incomingLinksQuery,
@@ -71,6 +72,8 @@ function TraceView({ trace, onReload }: { readonly trace: Trace; readonly onRelo
 
   const size = trace.spans.length;
   const why = useQuery(whyQuery(trace.id, size));
+  const alone = useQuery({ ...accountQuery(trace.id, size, 'end-to-end'), enabled: why.isError });
+  const account = why.data?.account ?? alone.data;
   const flow = useQuery(flowQuery(trace.id, size));
   const find = useFind(trace, shown, search.q ?? '', selected === undefined ? undefined : select);
   const view = viewOf(search);
@@ -88,11 +91,11 @@ function TraceView({ trace, onReload }: { readonly trace: Trace; readonly onRelo
         onSelect={select}
       />
       {why.data && <WhyPanel key={why.data.outcome} why={why.data} traceId={trace.id} onSelect={select} />}
-      {why.data && <AccountBar account={why.data.account} traceId={trace.id} onSelect={select} />}
+      {account && <AccountBar account={account} traceId={trace.id} onSelect={select} />}
       <TraceTools
         search={search}
         hasGaps={findGaps(trace.spans, trace.durationNanos).length > 0}
-        hasPath={why.data !== undefined}
+        hasPath={account !== undefined}
         matchCount={find.count}
         matchAt={find.at}
         onChange={change}
