@@ -132,29 +132,27 @@ void test('and end to end, over the queue, with the time between tries', () => {
 
 void test('a try for which there was no room, and the wait after it, are throttle', () => {
   const account = accountOf(
-    (
-      [
-        { id: 'process', kind: consumer, service: 'trigger', at: [0, 100] },
-        {
-          id: 'try1',
-          parent: 'process',
-          kind: client,
-          service: 'trigger',
-          at: [0, 10],
-          attributes: { 'faas.invoked_name': 'image', 'spoor.reason': 'capacity_exceeded' },
-          error: 'full',
-        },
-        {
-          id: 'try2',
-          parent: 'process',
-          kind: client,
-          service: 'trigger',
-          at: [60, 100],
-          attributes: { 'faas.invoked_name': 'image' },
-        },
-        { id: 'image', parent: 'try2', kind: server, fn: 'image', at: [60, 100] },
-      ] satisfies SpanSketch[]
-    ).map((each) => sketch(each)),
+    sketchAll([
+      { id: 'process', kind: consumer, service: 'trigger', at: [0, 100] },
+      {
+        id: 'try1',
+        parent: 'process',
+        kind: client,
+        service: 'trigger',
+        at: [0, 10],
+        attributes: { 'faas.invoked_name': 'image', 'spoor.reason': 'capacity_exceeded' },
+        error: 'full',
+      },
+      {
+        id: 'try2',
+        parent: 'process',
+        kind: client,
+        service: 'trigger',
+        at: [60, 100],
+        attributes: { 'faas.invoked_name': 'image' },
+      },
+      { id: 'image', parent: 'try2', kind: server, fn: 'image', at: [60, 100] },
+    ]),
     'end-to-end',
   );
   assert.deepEqual(stagesOf(account), { 'throttle image': 60, 'handler image': 40 });
@@ -162,27 +160,25 @@ void test('a try for which there was no room, and the wait after it, are throttl
 
 void test('work at the same time is counted once', () => {
   const account = accountOf(
-    (
-      [
-        { id: 'greeter', kind: server, fn: 'greeter', at: [0, 100] },
-        {
-          id: 'a',
-          parent: 'greeter',
-          kind: client,
-          fn: 'greeter',
-          at: [10, 90],
-          attributes: { 'server.address': 'a' },
-        },
-        {
-          id: 'b',
-          parent: 'greeter',
-          kind: client,
-          fn: 'greeter',
-          at: [20, 80],
-          attributes: { 'server.address': 'b' },
-        },
-      ] satisfies SpanSketch[]
-    ).map((each) => sketch(each)),
+    sketchAll([
+      { id: 'greeter', kind: server, fn: 'greeter', at: [0, 100] },
+      {
+        id: 'a',
+        parent: 'greeter',
+        kind: client,
+        fn: 'greeter',
+        at: [10, 90],
+        attributes: { 'server.address': 'a' },
+      },
+      {
+        id: 'b',
+        parent: 'greeter',
+        kind: client,
+        fn: 'greeter',
+        at: [20, 80],
+        attributes: { 'server.address': 'b' },
+      },
+    ]),
     'caller',
   );
   assert.deepEqual(stagesOf(account), { 'handler greeter': 20, 'downstream call a': 80 });

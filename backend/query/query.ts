@@ -16,6 +16,7 @@ import { addOwn } from './own.ts';
 import { addRed } from './red.ts';
 import { addScreens } from './screens.ts';
 import { addTracesExplained } from './traces-explained.ts';
+import { addWhy } from './why.ts';
 
 export interface QueryOptions {
   readonly reader: StoreReader;
@@ -87,6 +88,7 @@ export async function startQuery(options: QueryOptions): Promise<QueryServer> {
   addJaegerV3(app, options.reader, adjustOptions);
   addOwn(app, options.reader);
   addTracesExplained(app, options.reader);
+  addWhy(app, options.reader);
   addFunctions(app, options.reader);
   addMessages(app, options.reader);
   addLogSearch(app, options.reader);

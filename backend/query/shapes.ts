@@ -329,8 +329,6 @@ export interface WhyJson {
 /** A life-cycle stage, or a state of it, as the root of a failure or a delay. */
 export type CauseKindJson =
   | 'queue lag'
-  | 'few partitions'
-  | 'rebalance'
   | 'throttled'
   | 'waiting for capacity'
   | 'cold start: start instance'
@@ -338,9 +336,8 @@ export type CauseKindJson =
   | 'cold start: load function'
   | 'bad deploy'
   | 'slow handler'
-  | 'cpu'
-  | 'blocked event loop'
   | 'slow downstream call'
+  | 'slow transfer'
   | 'dead dependency'
   | 'retry storm'
   | 'timeout'
@@ -353,8 +350,6 @@ export type CauseKindJson =
   | 'batch with bad records'
   | 'lost context'
   | 'clock skew'
-  | 'noisy neighbour'
-  | 'late telemetry'
   | 'platform error';
 
 export interface CauseJson {

@@ -1,0 +1,163 @@
+import type { FastifyInstance } from 'fastify';
+import { SPAN_KIND, type SpanData } from '../../function/span/span-data.ts';
+import { CONFIDENT, type Cause, type Evidence } from '../diagnosis/causes/cause.ts';
+import { buildFlow } from '../diagnosis/flow.ts';
+import { baselineOf, healthyTwin, type Twin } from '../diagnosis/healthy-twin.ts';
+import { lastEndOf, runOfTrace, startOf, type Run } from '../diagnosis/run.ts';
+import { groupOf, serviceOf, topicOf } from '../diagnosis/span-facts.ts';
+import { verdict } from '../diagnosis/verdict.ts';
+import type { StoreReader } from '../store/store.ts';
+import { refOf, toAccountJson } from './diagnosis-json.ts';
+import { notFound } from './jaeger-v1.ts';
+import { loadFlow } from './load-flow.ts';
+import { requireTraceId } from './params.ts';
+import { nowUnixNano, pathParam, sendJson } from './request.ts';
+import type { CauseJson, TwinJson, WhyJson } from './shapes.ts';
+
+/** Runs of the same kind that are looked at, and how far around. */
+const MAX_OTHERS = 40;
+const BEFORE_NANO = 6n * 3_600n * 1_000_000_000n;
+const AFTER_NANO = 600n * 1_000_000_000n;
+const MAX_STRAYS = 20;
+/** Spans named beside one cause or sentence. */
+const MAX_REFS = 20;
+/** When other runs too are spread over several traces: each of so many is followed. */
+const MAX_FOLLOWED = 12;
+
+/** Why it failed, or was slow. */
+export function addWhy(app: FastifyInstance, reader: StoreReader): void {
+  app.get('/api/traces/:traceId/why', async (request, reply) => {
+    const traceId = requireTraceId(pathParam(request, 'traceId'), 'traceID');
+    const why = await explain(reader, traceId);
+    if (!why) throw notFound();
+    return sendJson(request, reply, why);
+  });
+}
+
+/** The verdict on a trace, with what it rests on; undefined when the store does not have it. */
+export async function explain(reader: StoreReader, traceId: string): Promise<WhyJson | undefined> {
+  const loaded = await loadFlow(reader, traceId);
+  if (!loaded) return undefined;
+  const run = runOfTrace(traceId, loaded.flow);
+  const others = await runsLike(reader, run, loaded.flow.traceIds);
+  const flow = buildFlow(
+    loaded.flow.nodes.map(({ span }) => span),
+    { groupsByTopic: groupsOf(others) },
+  );
+  const evidence: Evidence = {
+    run,
+    others,
+    baseline: baselineOf(run, others),
+    twin: healthyTwin(run, others),
+    strays: await straysOf(reader, run, others, loaded.flow.traceIds),
+    nowUnixNano: nowUnixNano(),
+  };
+  const found = verdict(evidence, flow);
+  return {
+    traceId,
+    outcome: found.outcome,
+    summary: found.summary,
+    determined: found.determined,
+    notDetermined: found.notDetermined,
+    causes: found.causes.map(toCause),
+    account: toAccountJson(traceId, run.account),
+    twin: evidence.twin ? toTwin(evidence.twin) : null,
+    traceIds: loaded.flow.traceIds,
+    settled: flow.settled,
+  };
+}
+
+/** Other runs that began in the same way: the same operation of the same service, before and a little after. */
+async function runsLike(reader: StoreReader, run: Run, own: readonly string[]): Promise<Run[]> {
+  const root = run.roots[0]?.span;
+  if (!root) return [];
+  const start = startOf(run);
+  const traces = await reader.findTraces({
+    service: serviceOf(root),
+    operation: root.name,
+    range: { startUnixNano: start > BEFORE_NANO ? start - BEFORE_NANO : 0n, endUnixNano: start + AFTER_NANO },
+    attributes: {},
+    limit: MAX_OTHERS,
+  });
+  const found = traces.filter((spans) => !own.includes(spans[0]?.traceId ?? ''));
+  if (own.length === 1) return found.map(toOwnRun);
+  // A flow over several traces is compared with whole flows.
+  const followed: Run[] = [];
+  for (const spans of found.slice(0, MAX_FOLLOWED)) {
+    const traceId = spans[0]?.traceId ?? '';
+    const loaded = await loadFlow(reader, traceId);
+    if (loaded) followed.push(runOfTrace(traceId, loaded.flow));
+  }
+  return followed;
+}
+
+/** Traces that began during this one and belong to no flow with it; asked for only when something is missing here. */
+async function straysOf(
+  reader: StoreReader,
+  run: Run,
+  others: readonly Run[],
+  own: readonly string[],
+): Promise<Run[]> {
+  const isMissing = others.some(
+    (other) => !other.isFailed && [...other.versions.keys()].some((name) => !run.versions.has(name)),
+  );
+  if (!isMissing) return [];
+  const known = new Set([...own, ...others.map((other) => other.traceId)]);
+  const traces = await reader.findTraces({
+    range: { startUnixNano: startOf(run), endUnixNano: lastEndOf(run) },
+    attributes: {},
+    limit: MAX_STRAYS,
+  });
+  return traces.filter((spans) => !known.has(spans[0]?.traceId ?? '')).map(toOwnRun);
+}
+
+function toOwnRun(spans: readonly SpanData[]): Run {
+  return runOfTrace(spans[0]?.traceId ?? '', buildFlow(spans));
+}
+
+/** Who reads which topic, as the other runs show. */
+function groupsOf(runs: readonly Run[]): Map<string, string[]> {
+  const groups = new Map<string, Set<string>>();
+  for (const { nodes } of runs)
+    for (const { span } of nodes) {
+      if (span.kind !== SPAN_KIND.consumer || topicOf(span) === '') continue;
+      const known = groups.get(topicOf(span)) ?? new Set();
+      groups.set(topicOf(span), known.add(groupOf(span)));
+    }
+  return new Map([...groups].map(([topic, names]) => [topic, [...names]]));
+}
+
+function toCause(cause: Cause): CauseJson {
+  return {
+    kind: cause.kind,
+    title: cause.title,
+    score: cause.score,
+    confident: cause.score >= CONFIDENT,
+    stage: cause.stage,
+    owner: cause.owner,
+    spans: cause.nodes.slice(0, MAX_REFS).map(({ span }) => refOf(span)),
+    sentences: cause.sentences.map(({ text, nodes, figures }) => ({
+      text,
+      spans: nodes.slice(0, MAX_REFS).map(({ span }) => refOf(span)),
+      figures,
+    })),
+    next: cause.next,
+  };
+}
+
+function toTwin({ run, candidates, reason, differences }: Twin): TwinJson {
+  return {
+    traceId: run.traceId,
+    startUnixNano: String(run.account.startUnixNano),
+    wallNano: String(run.account.wallNano),
+    candidates,
+    reason,
+    differences: differences.map(({ stage, owner, nano, twinNano, deltaNano }) => ({
+      stage,
+      owner,
+      nano: String(nano),
+      twinNano: String(twinNano),
+      deltaNano: String(deltaNano),
+    })),
+  };
+}
