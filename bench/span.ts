@@ -76,6 +76,14 @@ interface Cost {
   readonly yardstickNs: number;
 }
 
+/** An id of its own for each span, flat as the HTTP parser makes them: what repeats could be written in eight bytes. */
+const ids = Array.from({ length: 1024 }, () => Buffer.from(crypto.randomUUID()).toString('latin1'));
+let lastId = 0;
+
+function nextId(): string {
+  return ids[lastId++ & 1023] as string;
+}
+
 /** Keeps the floor's work from being optimized away. */
 let sink = 0;
 
@@ -203,7 +211,7 @@ function fiveAttributes(): Attributes {
   return {
     'http.request.method': 'POST',
     'url.path': '/greetings/today',
-    'faas.invocation_id': '3f1c2b9a-1111-4222-8333-123456789abc',
+    'faas.invocation_id': nextId(),
     'http.response.status_code': 200,
     'faas.coldstart': false,
   };
@@ -213,7 +221,7 @@ function oneByOne(tracer: Tracer): void {
   const span = tracer.startSpan('greet');
   span.setAttribute('http.request.method', 'POST');
   span.setAttribute('url.path', '/greetings/today');
-  span.setAttribute('faas.invocation_id', '3f1c2b9a-1111-4222-8333-123456789abc');
+  span.setAttribute('faas.invocation_id', nextId());
   span.setAttribute('http.response.status_code', 200);
   span.setAttribute('faas.coldstart', false);
   span.end();
@@ -249,7 +257,6 @@ function handWritten(folder: string): Variant {
     latin1Write(text: string, at: number, length: number): number;
   };
   let at = 0;
-  const id = '3f1c2b9a-1111-4222-8333-123456789abc';
   const put = (text: string, to: number) => {
     for (let i = 0; i < text.length; i++) u8[to + i] = text.charCodeAt(i);
   };
@@ -271,7 +278,7 @@ function handWritten(folder: string): Variant {
       u32[w + 15] = 16;
       put('/greetings/today', at + 64);
       u32[w + 20] = 36;
-      u8.latin1Write(id, at + 84, 36);
+      u8.latin1Write(nextId(), at + 84, 36);
       u32[w + 31] = 200;
       u32[w + 32] = 0;
       Atomics.store(u32, w, (136 << 8) | 4);

@@ -225,14 +225,17 @@ void test('agents killed at random moments, one after the other, lose nothing', 
   const count = 8_000;
   const writer = rig.run('writer.ts', rig.journal('i-1'), 'endless', String(count));
   await writer.line();
+  let isWritten = false;
+  const written = writer.line().then(() => (isWritten = true));
   for (let life = 0; life < 6; life++) {
     const agent = rig.run('agent-process.ts', rig.journalDir, rig.spoolDir, sink.url);
     await agent.line();
     const before = requests;
-    await sink.until(() => requests >= before + 2);
+    // On a slow machine all may be written and delivered before the last lives.
+    await sink.until(() => requests >= before + 2 || (isWritten && requests > 0));
     await agent.kill();
   }
-  await writer.line();
+  await written;
   await writer.kill();
   await using agent = await start({
     journalDirs: [rig.journalDir],

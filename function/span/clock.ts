@@ -15,6 +15,9 @@ const CHECK_EVERY_MS = 1;
 const CLOSE_READINGS_MS = 0.2;
 const READINGS = 5;
 
+/** Kept, as the global is a getter that is asked at each use. */
+const clock = performance;
+
 /** Unix time in ms at which the monotonic clock read 0, as far as we know now. */
 let offsetMs = performance.timeOrigin;
 let corrections = 0;
@@ -22,7 +25,7 @@ let checkedMs = Number.NEGATIVE_INFINITY;
 
 /** Monotonic milliseconds, with fractions. */
 export function monotonicMs(): number {
-  return performance.now();
+  return clock.now();
 }
 
 /** Looks at the wall clock and corrects the offset. Returns how often it was corrected: a change asks for a new ANCHOR. */

@@ -42,7 +42,7 @@ export class JournalFile {
   #map: FileMap | undefined;
   #mappedDrained: Uint32Array | undefined;
   /** Positional writes only: the current segment as it is, or is about to be, in the file. */
-  #staging: ArrayBuffer | undefined;
+  #stagingBytes = new Uint8Array(0);
   #closed = false;
 
   /** Creates the file, which must not exist. Throws what the file system says, or that a size is out of bounds. */
@@ -62,8 +62,8 @@ export class JournalFile {
     try {
       ftruncateSync(this.#fd, journalBytes(segmentBytes, segmentCount));
       // The whole page, so that it has memory before it is mapped; the magic last, so that a reader sees all or nothing.
-      this.#writeWhole(new Uint8Array(this.#header.buffer), 0);
-      this.#writeWhole(Buffer.from(MAGIC, 'latin1'), HEADER.magic);
+      this.#writeWhole(new Uint8Array(this.#header.buffer), 0, HEADER_BYTES, 0);
+      this.#writeWhole(Buffer.from(MAGIC, 'latin1'), 0, MAGIC.length, HEADER.magic);
     } catch (error) {
       closeSync(this.#fd);
       unlinkSync(path);
@@ -120,12 +120,12 @@ export class JournalFile {
    * header word, without which nothing after it is reached, goes last where a page ends in between.
    */
   writeStaged(segment: Segment, from: number, to: number): boolean {
-    const base = segment.byteOffset;
-    const at = this.#offsetOf(segment.index) + from;
-    const bytes = new Uint8Array(segment.buffer, base + from, to - from);
-    if (Math.floor(at / PAGE_BYTES) === Math.floor((at + bytes.length - 1) / PAGE_BYTES))
-      return this.#tryWrite(bytes, at);
-    return this.#tryWrite(bytes.subarray(4), at + 4) && this.#tryWrite(bytes.subarray(0, 4), at);
+    const bytes = this.#stagingBytes;
+    const at = this.#offsetOf(segment.index);
+    // Segments begin at a page's start, so that pages of the file are pages of the segment.
+    if (Math.floor(from / PAGE_BYTES) === Math.floor((to - 1) / PAGE_BYTES))
+      return this.#tryWrite(bytes, from, to, at);
+    return this.#tryWrite(bytes, from + 4, to, at) && this.#tryWrite(bytes, from, from + 4, at);
   }
 
   /** Stores the two counts of the header. */
@@ -136,7 +136,7 @@ export class JournalFile {
     ] as const) {
       const bytes = new DataView(new ArrayBuffer(8));
       bytes.setBigUint64(0, BigInt(count), true);
-      this.#tryWrite(new Uint8Array(bytes.buffer), offset);
+      this.#tryWrite(new Uint8Array(bytes.buffer), 0, 8, offset);
     }
   }
 
@@ -171,11 +171,10 @@ export class JournalFile {
   }
 
   #prepareStaged(index: number, wasUsed: boolean): Segment | undefined {
-    this.#staging ??= new ArrayBuffer(this.segmentBytes);
-    const bytes = new Uint8Array(this.#staging);
-    bytes.fill(0);
-    if (wasUsed && !this.#tryWrite(bytes, this.#offsetOf(index))) return undefined;
-    return { index, buffer: this.#staging, byteOffset: 0, staged: true };
+    if (this.#stagingBytes.length === 0) this.#stagingBytes = new Uint8Array(this.segmentBytes);
+    const bytes = this.#stagingBytes.fill(0);
+    if (wasUsed && !this.#tryWrite(bytes, 0, bytes.length, this.#offsetOf(index))) return undefined;
+    return { index, buffer: bytes.buffer, byteOffset: 0, staged: true };
   }
 
   #offsetOf(index: number): number {
@@ -187,25 +186,25 @@ export class JournalFile {
       Atomics.store(new Uint32Array(this.#map.buffer, offset, 1), 0, value);
       return true;
     }
-    return this.#tryWrite(new Uint8Array(Uint32Array.of(value).buffer), offset);
+    return this.#tryWrite(new Uint8Array(Uint32Array.of(value).buffer), 0, 4, offset);
   }
 
-  #tryWrite(bytes: Uint8Array, position: number): boolean {
+  /** Writes bytes [from, to) to where they belong in the file, if the first of all stands at `base`. */
+  #tryWrite(bytes: Uint8Array, from: number, to: number, base: number): boolean {
     if (this.#closed) return false;
     try {
-      this.#writeWhole(bytes, position);
+      this.#writeWhole(bytes, from, to, base);
       return true;
     } catch {
       return false;
     }
   }
 
-  #writeWhole(bytes: Uint8Array, position: number): void {
-    let written = 0;
-    while (written < bytes.length) {
-      const count = writeSync(this.#fd, bytes, written, bytes.length - written, position + written);
+  #writeWhole(bytes: Uint8Array, from: number, to: number, base: number): void {
+    for (let at = from; at < to;) {
+      const count = writeSync(this.#fd, bytes, at, to - at, base + at);
       if (count === 0) throw new Error(`cannot write to journal [${this.path}]`);
-      written += count;
+      at += count;
     }
   }
 }

@@ -3,7 +3,7 @@
  * killed process leaves what it knew.
  *
  * Attributes too: each setAttribute is a record of its own rather than part of END. Measured (bench/span.ts, five
- * attributes set one by one) that costs 0.1 to 0.2 µs a span more than END with all of them, and it is what tells why a span
+ * attributes set one by one) that costs 0.1 µs a span more than START with all of them, and it is what tells why a span
  * that never ended is stuck. With positional writes such a record waits for the next START, EVENT, LINK or END, of whatever
  * span, as each write costs 0.6 µs: only there may the last attributes of a killed process be missing.
  */
@@ -49,16 +49,13 @@ export class JournalSpan implements Span, RawIds {
   #recording = true;
   #startMs = 0;
   #statusCode = 0;
-  #statusMessage = '';
-  #events = 0;
-  #links = 0;
-  #droppedAttributes = 0;
-  #droppedEvents = 0;
-  #droppedLinks = 0;
   /** Attributes written, the same key twice counted twice, until that reaches the limit and the keys are looked at. */
   #attributes = 0;
-  #keys: string[] | undefined;
+  #droppedAttributes = 0;
   #atStart: Attributes | undefined;
+  #keys: KeyChain | undefined;
+  /** What most spans never have. */
+  #more: More | undefined;
   #context: SpanContext | undefined;
   #traceId: string;
 
@@ -173,25 +170,27 @@ export class JournalSpan implements Span, RawIds {
   addEvent(name: string, attributesOrTime?: Attributes | TimeInput, time?: TimeInput): this {
     if (!this.#recording) return this;
     const { writer, limits } = this.#home;
+    const more = (this.#more ??= new More());
     const isTime = isTimeInput(attributesOrTime);
     const attributes = isTime ? undefined : (attributesOrTime ?? undefined);
     const timeMs = toMonotonicMs(isTime ? attributesOrTime : time);
     if (
-      this.#events >= limits.eventCount ||
+      more.events >= limits.eventCount ||
       !writer.event(this, name, timeMs, attributes, limits.attributePerEventCount, 0)
     ) {
-      this.#droppedEvents += 1;
-    } else this.#events += 1;
+      more.droppedEvents += 1;
+    } else more.events += 1;
     return this;
   }
 
   addLink(link: Link): this {
     if (!this.#recording) return this;
     const { writer, limits } = this.#home;
+    const more = (this.#more ??= new More());
     const target = link?.context;
     if (
       !target ||
-      this.#links >= limits.linkCount ||
+      more.links >= limits.linkCount ||
       !isSpanContextValid(target) ||
       !writer.link(
         this,
@@ -202,8 +201,8 @@ export class JournalSpan implements Span, RawIds {
         limits.attributePerLinkCount,
       )
     ) {
-      this.#droppedLinks += 1;
-    } else this.#links += 1;
+      more.droppedLinks += 1;
+    } else more.links += 1;
     return this;
   }
 
@@ -218,7 +217,8 @@ export class JournalSpan implements Span, RawIds {
     const code: number = status.code;
     if (code !== STATUS_OK && code !== STATUS_ERROR) return this;
     this.#statusCode = code;
-    this.#statusMessage = code === STATUS_ERROR ? (status.message ?? '') : '';
+    const message = code === STATUS_ERROR ? (status.message ?? '') : '';
+    if (message !== '' || this.#more) (this.#more ??= new More()).statusMessage = message;
     return this;
   }
 
@@ -237,14 +237,15 @@ export class JournalSpan implements Span, RawIds {
     if (!this.#recording) return;
     this.#recording = false;
     const endMs = endTime === undefined ? monotonicMs() : toMonotonicMs(endTime);
+    const more = this.#more ?? NOTHING_MORE;
     this.#home.writer.end(
       this,
       endMs < this.#startMs ? this.#startMs : endMs,
       this.#statusCode,
-      this.#statusMessage,
+      more.statusMessage,
       this.#droppedAttributes,
-      this.#droppedEvents,
-      this.#droppedLinks,
+      more.droppedEvents,
+      more.droppedLinks,
     );
   }
 
@@ -255,31 +256,50 @@ export class JournalSpan implements Span, RawIds {
   #admits(key: string): boolean {
     const limit = this.#home.limits.attributeCount;
     if (this.#attributes < limit) {
-      this.#attributes += 1;
-      (this.#keys ??= []).push(key);
+      this.#addKey(key);
       return true;
     }
-    const keys = new Set([...Object.keys(this.#atStart ?? {}), ...(this.#keys ?? [])]);
+    const keys = new Set(Object.keys(this.#atStart ?? {}));
+    for (let link = this.#keys; link !== undefined; link = link.next) keys.add(link.key);
     this.#atStart = undefined;
-    this.#keys = [...keys];
-    this.#attributes = keys.size;
+    this.#keys = undefined;
+    this.#attributes = 0;
+    for (const known of keys) this.#addKey(known);
     if (keys.has(key)) return true;
     if (keys.size >= limit) return false;
-    this.#keys.push(key);
-    this.#attributes += 1;
+    this.#addKey(key);
     return true;
+  }
+
+  #addKey(key: string): void {
+    this.#attributes += 1;
+    this.#keys = { key, next: this.#keys };
   }
 
   #count(attributes: Attributes): void {
     const limit = this.#home.limits.attributeCount;
-    const keys = (this.#keys ??= []);
     for (const key in attributes) {
       if (this.#attributes === limit) return;
-      this.#attributes += 1;
-      keys.push(key);
+      this.#addKey(key);
     }
   }
 }
+
+/** Keys that were set: a list that never has to grow, as most spans end before anybody asks for it. */
+interface KeyChain {
+  readonly key: string;
+  readonly next: KeyChain | undefined;
+}
+
+/** Kept apart, so that a span without them is small: it is made and forgotten for every call. */
+class More {
+  statusMessage = '';
+  events = 0;
+  links = 0;
+  droppedEvents = 0;
+  droppedLinks = 0;
+}
+const NOTHING_MORE = new More();
 
 /** OTLP SpanFlags: whether the linked context is remote is known, and is so. */
 const LINK_FLAG_KNOWS_REMOTE = 0x100;

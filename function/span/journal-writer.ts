@@ -33,6 +33,12 @@ const MAX_INTERNED_LENGTH = 2048;
 const SHORT_TEXT = 16;
 /** Slots of the table in front of the map of ids; a power of two. */
 const RECENT_SLOTS = 256;
+/** Ids below this are remembered with what follows them, and keys below it with their value. */
+const SMALL_IDS = 256;
+/** Values up to this length, in UTF-16 units, become interned strings when a key has the same one twice in a row. */
+const MAX_REPEATED_LENGTH = 256;
+/** A key whose value has changed this often within a segment has values of its own each time: no use comparing more. */
+const MAX_CHANGES = 16;
 
 type Outcome = 0 | 1 | 2;
 const RETRY: Outcome = 0;
@@ -44,13 +50,24 @@ export class JournalWriter {
   readonly #valueLimit: number;
   /** Ids of the strings of this segment. */
   readonly #ids = new Map<string, number>();
+  /** The strings by id. Id 0 is the empty text's, which is never written. */
+  readonly #texts: string[] = [''];
   /**
-   * The ids used last, by a slot computed from length and two letters: names and keys are the same few constants all the
-   * time, whose comparison is one of pointers, which takes a third of what the map does.
+   * Names and keys come in the same order again and again: by id, the one that followed last time. A guess that is right costs
+   * one comparison of pointers.
    */
+  readonly #followers = new Int32Array(SMALL_IDS);
+  #lastId = 0;
+  /** The ids used last, by a slot computed from length and two letters: a third of what the map costs. */
   readonly #recentTexts: string[] = Array.from({ length: RECENT_SLOTS }, () => '');
   readonly #recentIds = new Int32Array(RECENT_SLOTS);
+  /** By key id: the text it had last, that text's own id once it has come twice, and how often it has changed. */
+  readonly #values: string[] = Array.from({ length: SMALL_IDS }, () => '');
+  readonly #valueIds = new Int32Array(SMALL_IDS);
+  readonly #changes = new Uint8Array(SMALL_IDS);
   readonly #missing: string[] = [];
+  /** The record in the making asks for strings or for another segment. */
+  #isAmiss = false;
   #segment: Segment | undefined;
   #words = new Int32Array(0);
   #doubles = new Float64Array(0);
@@ -365,7 +382,7 @@ export class JournalWriter {
    * record that `canWait` goes to the file with the next one that cannot.
    */
   #commit(at: number, type: number, canWait = false): Outcome {
-    if (this.#overflow || this.#missing.length !== 0) return this.#amend(at);
+    if (this.#isAmiss) return this.#amend(at);
     const end = this.#cursor;
     Atomics.store(this.#words, at >> 2, ((end - at) << 8) | type);
     this.#position = end;
@@ -375,6 +392,7 @@ export class JournalWriter {
   }
 
   #amend(at: number): Outcome {
+    this.#isAmiss = false;
     this.#wipe(at);
     const missing = this.#missing.splice(0);
     if (this.#overflow) {
@@ -406,22 +424,64 @@ export class JournalWriter {
 
   /** The id of a name or key in this segment; when it has none yet, the record is laid out again once it has. */
   #idOf(text: string): number {
-    const length = text.length;
-    const slot =
-      (length + text.charCodeAt(length - 1) * 5 + text.charCodeAt(length >> 1) * 17) & (RECENT_SLOTS - 1);
-    if (this.#recentTexts[slot] === text) return this.#recentIds[slot] as number;
-    return this.#lookUp(text, slot);
+    const guess = this.#followers[this.#lastId] as number;
+    if (this.#texts[guess] !== text) return this.#lookUp(text);
+    if (guess < SMALL_IDS) this.#lastId = guess;
+    return guess;
   }
 
-  #lookUp(text: string, slot: number): number {
+  #lookUp(text: string): number {
+    const id = this.#find(text);
+    if (id !== undefined) {
+      this.#followers[this.#lastId] = id;
+      if (id < SMALL_IDS) this.#lastId = id;
+      return id;
+    }
+    this.#miss(text);
+    return NO_KEY;
+  }
+
+  #find(text: string): number | undefined {
+    const length = text.length;
+    if (length === 0) return NO_KEY;
+    const slot =
+      (length + text.charCodeAt(length - 1) * 5 + text.charCodeAt(length >> 1) * 17) & (RECENT_SLOTS - 1);
+    if (this.#recentTexts[slot] === text) return this.#recentIds[slot];
     const id = this.#ids.get(text);
     if (id !== undefined) {
       this.#recentTexts[slot] = text;
       this.#recentIds[slot] = id;
-      return id;
     }
+    return id;
+  }
+
+  #miss(text: string): void {
     this.#missing.push(text);
-    return NO_KEY;
+    this.#isAmiss = true;
+  }
+
+  /** The id of a value that its key has had twice in a row, else 0: eight bytes rather than the text once more. */
+  #idOfRepeated(keyId: number, text: string): number {
+    if (this.#values[keyId] === text) {
+      const id = this.#valueIds[keyId] as number;
+      return id === 0 ? this.#internRepeated(keyId, text) : id;
+    }
+    const changes = this.#changes[keyId] as number;
+    if (changes === MAX_CHANGES) return 0;
+    this.#changes[keyId] = changes + 1;
+    this.#values[keyId] = text;
+    this.#valueIds[keyId] = 0;
+    return 0;
+  }
+
+  #internRepeated(keyId: number, text: string): number {
+    const id = this.#ids.get(text);
+    if (id === undefined) {
+      this.#miss(text);
+      return 0;
+    }
+    this.#valueIds[keyId] = id;
+    return id;
   }
 
   /** STRING; false when the segment has no room for it. */
@@ -435,6 +495,7 @@ export class JournalWriter {
     this.#words[w + 1] = id;
     this.#words[w + 2] = length;
     this.#ids.set(text, id);
+    this.#texts.push(text);
     const end = at + FIXED_BYTES.string + align(length);
     Atomics.store(this.#words, w, ((end - at) << 8) | RECORD.string);
     this.#position = end;
@@ -464,7 +525,12 @@ export class JournalWriter {
 
   /** 1 when it was put, 0 when it was skipped. */
   #putAttribute(key: string, value: unknown): number {
-    return this.#putKeyed(this.#idOf(key), value);
+    const keyId = this.#idOf(key);
+    if (keyId === NO_KEY && key === '') {
+      this.#skipped += 1;
+      return 0;
+    }
+    return this.#putKeyed(keyId, value);
   }
 
   #putUnnamed(value: unknown): number {
@@ -493,6 +559,21 @@ export class JournalWriter {
     const words = this.#words;
     switch (typeof value) {
       case 'string': {
+        const size = value.length;
+        if (
+          keyId < SMALL_IDS &&
+          keyId !== NO_KEY &&
+          size <= MAX_REPEATED_LENGTH &&
+          size <= this.#valueLimit
+        ) {
+          const id = this.#idOfRepeated(keyId, value);
+          if (id !== 0) {
+            words[w] = keyId;
+            words[w + 1] = (id << 8) | VALUE.interned;
+            this.#cursor = at + ATTRIBUTE_BYTES;
+            return true;
+          }
+        }
         const text = value.length > this.#valueLimit ? cut(value, this.#valueLimit) : value;
         const length = this.#putText(text, at + ATTRIBUTE_BYTES);
         if (length < 0) return this.#noRoom();
@@ -593,7 +674,10 @@ export class JournalWriter {
   }
 
   #noRoom(): false {
-    if (!this.#lenient) this.#overflow = true;
+    if (!this.#lenient) {
+      this.#overflow = true;
+      this.#isAmiss = true;
+    }
     return false;
   }
 
@@ -613,7 +697,12 @@ export class JournalWriter {
     this.#position = 0;
     this.#flushed = 0;
     this.#ids.clear();
+    this.#texts.length = 1;
+    this.#followers.fill(0);
+    this.#lastId = 0;
     this.#recentTexts.fill('');
+    this.#values.fill('');
+    this.#changes.fill(0);
     this.#enter(next);
     this.#putAnchor();
     this.#putResource();

@@ -67,6 +67,35 @@ for (const transport of TRANSPORTS) {
     }
   });
 
+  void test(`values that repeat, change and come back are what they were (${transport})`, () => {
+    using temporary = startTemporaryTracing({ transport, segmentBytes: 65_536 });
+    const tracer = temporary.tracing.tracer();
+    const texts = ['same', 'same', 'same', 'é', 'é', 'x'.repeat(300), 'x'.repeat(300), 'same', 'same', ''];
+    const of = (i: number) => ({
+      always: 'the very same text',
+      pattern: texts[i % texts.length] as string,
+      slow: `value ${i >> 6}`,
+      unique: `value ${i}`,
+    });
+    for (let i = 0; i < 3_000; i++) tracer.startSpan('op', { attributes: of(i) }).end();
+    const { spans, problems } = temporary.read();
+    assert.deepEqual(problems, []);
+    assert.deepEqual(
+      spans.map((span) => span.attributes),
+      Array.from({ length: 3_000 }, (_, i) => of(i)),
+    );
+  });
+
+  void test(`an attribute without a name is left out (${transport})`, () => {
+    using temporary = startTemporaryTracing({ transport });
+    const span = temporary.tracing.tracer().startSpan('op', { attributes: { '': 'nothing', a: 1 } });
+    span.setAttribute('', 'nothing');
+    span.end();
+    const [read] = temporary.read().spans;
+    assert.deepEqual(read?.attributes, { a: 1n });
+    assert.equal(read?.droppedAttributesCount, 2);
+  });
+
   void test(`a full journal drops, counts, and says so once a segment is drained (${transport})`, () => {
     using temporary = startTemporaryTracing({ transport, segmentBytes: 65_536, segmentCount: 2 });
     const { tracing } = temporary;
@@ -74,7 +103,7 @@ for (const transport of TRANSPORTS) {
     const write = (count: number) => {
       let recorded = 0;
       for (let i = 0; i < count; i++) {
-        const span = tracer.startSpan('op', { attributes: { text: 'x'.repeat(200) } });
+        const span = tracer.startSpan('op', { attributes: { text: `${i}`.padEnd(200, 'x') } });
         if (span.isRecording()) recorded += 1;
         span.end();
       }
