@@ -21,6 +21,9 @@ export interface OneFunctionOptions {
   readonly timeout: number;
 }
 
+/** Python tells its compiled files by their source's second and size: two edits within one would be taken for the same. */
+const NO_STALE_CODE: readonly EnvVar[] = [{ name: 'PYTHONDONTWRITEBYTECODE', value: '1' }];
+
 /** A catalog of one function and one route to it, `/` and everything below. Nothing is copied and nothing is kept. */
 export class OneFunction implements Catalog {
   readonly #path: string;
@@ -36,7 +39,11 @@ export class OneFunction implements Catalog {
         kind: 'Environment',
         metadata: { name: options.language },
         // One to take over when the code changes, and one for when it changes again at once.
-        spec: { version: 3, runtime: { image: options.language }, poolsize: 2 },
+        spec: {
+          version: 3,
+          runtime: { image: options.language, container: { env: [...NO_STALE_CODE, ...options.env] } },
+          poolsize: 2,
+        },
       },
       {
         kind: 'Package',
@@ -51,7 +58,6 @@ export class OneFunction implements Catalog {
           package: { packageref: { name }, functionName: options.entrypoint },
           functionTimeout: options.timeout,
           concurrency: 4,
-          env: options.env,
         },
       },
       {
