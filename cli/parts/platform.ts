@@ -7,7 +7,7 @@ import type { ExecutorClient } from '../../platform/executor/client.ts';
 import { startExecutor, type Executor } from '../../platform/executor/executor.ts';
 import { openEmbeddedLog } from '../../platform/queue/embedded-log.ts';
 import { openKafka } from '../../platform/queue/kafka.ts';
-import { topicsHandler } from '../../platform/queue/topics-http.ts';
+import { metricsHandler, topicsHandler } from '../../platform/queue/topics-http.ts';
 import { createRouterClient } from '../../platform/router/client.ts';
 import { startRouter } from '../../platform/router/router.ts';
 import { startCanaries } from '../../platform/spec/canary.ts';
@@ -88,7 +88,9 @@ export async function startPlatformPart(options: PlatformPartOptions, log: Logge
     internalHandlers: [
       { prefix: '/control/', handle: control },
       { prefix: '/topics', handle: topicsHandler({ queue, tracing: tracing.queue }) },
+      { prefix: '/metrics', handle: metricsHandler(queue) },
     ],
+    async: { path: join(places.platform, 'async.db') },
     log,
   });
   executor = starting.use(

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Lease } from '../executor/client.ts';
 import type { Invocation } from './invocation.ts';
 import type { RequestHead } from './request-head.ts';
+import type { Params } from './route-table.ts';
 import type { Target } from './target.ts';
 
 /** Every header the function gets, flat name and value: the client's, Fission's (fission.md 1.3) and ours (docs/instance.md). */
@@ -40,9 +41,18 @@ export function functionHeaders(
   if (head.host && !head.hasForwarded)
     headers.push('forwarded', `for=${forwardedNode(address)};host=${quoted(head.host)};proto=http`);
   for (const name in target.params)
-    headers.push(`x-fission-params-${name.toLowerCase()}`, headerValue(target.params[name] as string));
+    headers.push(`${PARAMS}${name.toLowerCase()}`, headerValue(target.params[name] as string));
   invocation.injectInto(headers);
   return headers;
+}
+
+const PARAMS = 'x-fission-params-';
+
+/** The variables of a trigger's path, for a request that is delivered later. */
+export function paramHeaders(params: Params): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(params).map(([name, value]) => [PARAMS + name.toLowerCase(), headerValue(value)]),
+  );
 }
 
 /** RFC 7239, section 6: an IPv6 address stands in brackets and quotes. */

@@ -22,6 +22,9 @@ export interface RequestHead {
   readonly attempt: string;
   readonly trigger: string;
   readonly invocationId: string;
+  /** X-Fission-Invoke-Mode: async */
+  readonly isAsync: boolean;
+  readonly dedupKey: string;
   readonly requestedMethod: string;
   readonly requestedHeaders: string;
 }
@@ -62,6 +65,10 @@ export function readRequestHead(
   let attempt = '';
   let trigger = '';
   let invocationId = '';
+  let isAsync = false;
+  let dedupKey = '';
+  /** What only a delivery of the platform may say again. */
+  const claimed: string[] = [];
   let requestedMethod = '';
   let requestedHeaders = '';
   let connection = '';
@@ -89,6 +96,16 @@ export function readRequestHead(
         if (name === 'x-spoor-attempt') attempt = value;
         else if (name === 'x-spoor-trigger') trigger = value;
         else if (name === 'x-spoor-invocation-id') invocationId = value;
+        else if (name.startsWith('x-fission-params-') || name.startsWith('x-fission-invocation-'))
+          claimed.push(name, value);
+        continue;
+      }
+      if (name === 'x-fission-invoke-mode') {
+        isAsync = value.toLowerCase() === 'async';
+        continue;
+      }
+      if (name === 'x-fission-dedup-key') {
+        dedupKey = value;
         continue;
       }
       if (name === 'x-forwarded-for') {
@@ -108,6 +125,7 @@ export function readRequestHead(
     else if (name === 'access-control-request-headers') requestedHeaders = value;
     passed.push(name, value);
   }
+  if (attempt !== '') passed.push(...claimed);
   return {
     passed: connection ? withoutNominated(passed, connection) : passed,
     carrier,
@@ -123,6 +141,8 @@ export function readRequestHead(
     attempt,
     trigger,
     invocationId,
+    isAsync,
+    dedupKey,
     requestedMethod,
     requestedHeaders,
   };
@@ -138,6 +158,7 @@ function isRouters(name: string): boolean {
   return (
     name.startsWith('x-fission-params-') ||
     name.startsWith('x-fission-function-') ||
+    name.startsWith('x-fission-invocation-') ||
     name.startsWith('x-spoor-') ||
     name === 'x-fission-full-url'
   );

@@ -10,6 +10,7 @@ import type { ExecutorClient } from '../executor/client.ts';
 import type { Catalog, Change } from '../spec/catalog.ts';
 import type { HTTPTrigger } from '../spec/resources.ts';
 import { sendFailure } from './answer.ts';
+import { ASYNC_PREFIX, AsyncInvocations, type AsyncOptions } from './async-invocations.ts';
 import { Connections } from './connections.ts';
 import { preflightHeaders } from './cors.ts';
 import { Exchange } from './exchange.ts';
@@ -51,6 +52,8 @@ export interface RouterOptions {
   /** Of a request's body; none by default, for bodies are streamed. */
   readonly bodyLimitBytes?: number;
   readonly version?: string;
+  /** Absent: asynchronous invocations are refused with `not_supported`. */
+  readonly async?: AsyncOptions;
   readonly log: Logger;
 }
 
@@ -78,10 +81,13 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   const at = await listen(publicServer, { host: options.host, port: options.port }, 'router');
   try {
     const internal = await listen(internalServer, { port: options.internalPort }, 'router');
+    const later = front.deliverTo(internal.url, options.async);
     return {
       url: at.url,
       internalUrl: internal.url,
       async [Symbol.asyncDispose]() {
+        // Deliveries come in through the internal listener.
+        await later?.[Symbol.asyncDispose]();
         await Promise.all([closeServer(publicServer), closeServer(internalServer)]);
         front.close();
       },
@@ -101,6 +107,7 @@ class Front {
   readonly #changes: Disposable;
   readonly #log: Logger;
   readonly #upgraded = new Set<Duplex>();
+  #async: AsyncInvocations | undefined;
 
   constructor(options: RouterOptions) {
     const { catalog, executor, tracing, log } = options;
@@ -119,6 +126,12 @@ class Front {
     this.#handlers = (options.internalHandlers ?? []).toSorted((a, b) => b.prefix.length - a.prefix.length);
     for (const trigger of catalog.list('HTTPTrigger')) this.#putRoute(trigger);
     this.#changes = catalog.onChange((change) => this.#changed(change));
+  }
+
+  /** What a previous platform left is delivered from here on. */
+  deliverTo(internalUrl: string, options: AsyncOptions | undefined): AsyncInvocations | undefined {
+    if (options) this.#async = new AsyncInvocations(this.#road, internalUrl, options);
+    return this.#async;
   }
 
   answerPublic(request: IncomingMessage, response: ServerResponse): void {
@@ -146,7 +159,10 @@ class Front {
       else this.#refuse(request, response, head, url, unknownFunction(url));
       return;
     }
-    const handler = this.#handlers.find(({ prefix }) => url.path.startsWith(prefix));
+    const handler =
+      this.#async && (url.path === ASYNC_PREFIX || url.path.startsWith(`${ASYNC_PREFIX}/`))
+        ? this.#async
+        : this.#handlers.find(({ prefix }) => url.path.startsWith(prefix));
     if (handler) {
       void this.#handle(handler, request, response);
     } else if (url.authority) {
@@ -238,7 +254,23 @@ class Front {
     target: Target,
   ): void {
     const invocation = new Invocation(this.#road, request, head, url, target);
+    // A delivery, or a trigger that has a queue of its own, is not put off once more.
+    if (head.attempt === '' && (head.isAsync || target.trigger?.spec.invocationMode === 'async')) {
+      if (this.#async) void this.#async.accept(request, response, head, target, invocation);
+      else this.#refuseAsync(response, invocation);
+      return;
+    }
     void new Exchange(this.#road, request, response, head, target, invocation).run();
+  }
+
+  #refuseAsync(response: ServerResponse, invocation: Invocation): void {
+    const failure = new Failure(
+      'router',
+      'not_supported',
+      'cannot take this for later: this router keeps nothing',
+    );
+    response.once('close', () => invocation.end(failure.status, failure));
+    sendFailure(response, failure, invocation);
   }
 
   #refuse(
@@ -254,7 +286,11 @@ class Front {
     sendFailure(response, failure, invocation, headers);
   }
 
-  async #handle(handler: InternalHandler, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #handle(
+    handler: Pick<InternalHandler, 'handle'>,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
     try {
       await handler.handle(request, response);
     } catch (error) {
