@@ -70,6 +70,30 @@ export function register(program: Command, context: CliContext): void {
     .addOption(outputOption(['json']))
     .action((name: string, flags: { output?: string }) => tail(context, name, flags.output === 'json'));
 
+  verb(
+    topic,
+    'redrive',
+    'send what an error topic holds back to be tried again; each record links to its first journey',
+    'spoor topic redrive greetings-errors --to greetings',
+  )
+    .argument('<topic>', 'name of the error topic')
+    .requiredOption('--to <topic>', 'where the records go')
+    .addOption(outputOption(['json', 'yaml']))
+    .action(async (name: string, flags: { to: string; output?: string }) => {
+      const query = new URLSearchParams({ to: flags.to });
+      const response = await call(
+        context,
+        `/topics/${encodeURIComponent(name)}/redrive?${query.toString()}`,
+        {
+          method: 'POST',
+        },
+      );
+      const told = (await response.json()) as { redriven: number };
+      if (flags.output === undefined)
+        context.out.print(`${told.redriven} records of topic '${name}' sent to '${flags.to}'`);
+      else context.out.object(told, flags.output);
+    });
+
   verb(topic, 'list', 'list topics, their offsets and who consumes them', 'spoor topic list')
     .addOption(outputOption(['json', 'yaml', 'wide']))
     .action(async (flags: { output?: string }) => {
