@@ -159,7 +159,7 @@ function childFaults(span: SpanData, expect: ExpectedSpan, journal: Journal): st
         log.traceId === span.traceId &&
         log.attributes['faas.invocation_id'] === span.attributes['faas.invocation_id'],
     );
-    const bodies = logs.map((log) => String(log.body));
+    const bodies = logs.map(({ body }) => (typeof body === 'string' ? body : JSON.stringify(body)));
     if (logs.length !== expect.logs.length)
       return [
         ...faults,
