@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { lstat, mkdir, realpath, rm, statfs, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 /**
  * Blocks on their way into the engine: each a short-lived file with a random name, in shared memory while there is room,
@@ -57,6 +57,11 @@ export class BlockFile implements AsyncDisposable {
 
   constructor(path: string) {
     this.path = path;
+  }
+
+  /** Random, and so an insert's own. */
+  get name(): string {
+    return basename(this.path, '.native');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -10,10 +10,12 @@ import type { Logger } from '../../server/log.ts';
 import { BlockFiles } from './block-files.ts';
 import {
   DEFAULT_MAX_EXECUTION_TIME_MS,
+  columnList,
   parseRows,
   querySettings,
   settingsClause,
   type Engine,
+  type NativeInsert,
   type QueryOptions,
   type Row,
 } from './engine.ts';
@@ -43,8 +45,8 @@ export interface ChdbOptions {
  *
  *   starting --ready--> running --died, or hung and killed--> starting ...
  *
- * Queries and inserts that were under way when the engine died are sent again to the new one (an insert may then be there
- * twice; readers show a span once). Only when it cannot be started any more do they fail, as `unavailable`.
+ * Queries and inserts that were under way when the engine died are sent again to the new one (an insert
+ * carries a token, so that it counts once). Only when it cannot be started any more do they fail, as `unavailable`.
  */
 export async function openChdb(options: ChdbOptions): Promise<ChdbEngine> {
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
@@ -131,14 +133,28 @@ export class ChdbEngine implements Engine {
    * The block goes through a file. Never inline: chDB takes the first blank line inside an inline payload for the end of the
    * statement and runs what follows it as SQL.
    */
-  async insertNative(table: string, columns: readonly string[], block: Buffer): Promise<void> {
+  async insertNative(insert: NativeInsert): Promise<void> {
     if (!this.#files) throw stopped();
-    const names = columns.map((name) => `\`${name}\``).join(', ');
-    await using file = await this.#files.write(block);
-    await this.#ask(
-      FRAME.write,
-      `INSERT INTO ${table} (${names}) SELECT ${names} FROM file(${sqlString(file.path)}, 'Native') SETTINGS ${INSERT_SETTINGS}`,
-      INSERT_TIMEOUT_MS,
+    await using file = await this.#files.write(insert.block);
+    const source = `file(${sqlString(file.path)}, 'Native')`;
+    const names = columnList(insert.columns.map(({ name }) => name));
+    const token = sqlString(insert.token ?? file.name);
+    const selects = [
+      { table: insert.table, names, select: `SELECT ${names} FROM ${source}` },
+      ...(insert.derived ?? []).map(({ table, columns, select }) => ({
+        table,
+        names: columnList(columns),
+        select: select(source),
+      })),
+    ];
+    await Promise.all(
+      selects.map(({ table, names, select }) =>
+        this.#ask(
+          FRAME.write,
+          `INSERT INTO ${table} (${names}) ${select} SETTINGS ${INSERT_SETTINGS}, insert_deduplication_token = ${token}`,
+          INSERT_TIMEOUT_MS,
+        ),
+      ),
     );
   }
 
@@ -356,6 +372,9 @@ const INSERT_SETTINGS = settingsClause({
   min_insert_block_size_bytes: 0,
   // Far-off clocks put a batch on many days: let them.
   throw_on_max_partitions_per_insert_block: 0,
+  // By token, also for INSERT SELECT: what is tried again after the engine died is the same file.
+  insert_deduplicate: 1,
+  deduplicate_insert_select: 'force_enable',
 });
 
 function stopped(): Failure {

@@ -1,14 +1,18 @@
+import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { ClickHouseError, createClient, type ClickHouseClient } from '@clickhouse/client';
 import { Failure } from '../../server/failure.ts';
 import {
   DEFAULT_MAX_EXECUTION_TIME_MS,
+  columnList,
   parseRows,
   querySettings,
   type Engine,
+  type NativeInsert,
   type QueryOptions,
   type Row,
 } from './engine.ts';
+import { sqlString } from './sql-literal.ts';
 
 export interface ClickHouseOptions {
   /** http(s)://host:8123 */
@@ -76,22 +80,35 @@ class ClickHouseEngine implements Engine {
     }
   }
 
-  /** The same block chDB takes from a file goes here as the body of the insert. */
-  async insertNative(table: string, columns: readonly string[], block: Buffer): Promise<void> {
-    const names = columns.map((name) => `\`${name}\``).join(', ');
+  /** The same block chDB takes from a file goes here as the body of each insert. */
+  async insertNative(insert: NativeInsert): Promise<void> {
+    const names = columnList(insert.columns.map(({ name }) => name));
+    const structure = insert.columns.map(({ name, type }) => `\`${name}\` ${type}`).join(', ');
+    const token = insert.token ?? randomUUID();
+    await this.#insert(`INSERT INTO ${insert.table} (${names})`, insert.block, token);
+    for (const { table, columns, select } of insert.derived ?? [])
+      await this.#insert(
+        `INSERT INTO ${table} (${columnList(columns)}) ${select(`input(${sqlString(structure)})`)}`,
+        insert.block,
+        token,
+      );
+  }
+
+  async #insert(statement: string, block: Buffer, token: string): Promise<void> {
     try {
       const { stream } = await this.#client.exec({
-        query: `INSERT INTO ${table} (${names}) FORMAT Native`,
+        query: `${statement} FORMAT Native`,
         values: Readable.from([block], { objectMode: false }),
         clickhouse_settings: {
           async_insert: 0,
           throw_on_max_partitions_per_insert_block: 0,
+          insert_deduplication_token: token,
           wait_end_of_query: 1,
-        } as Record<string, number>,
+        },
       });
       stream.resume();
     } catch (error) {
-      throw toFailure(error, `cannot insert into [${table}]`);
+      throw toFailure(error, 'cannot insert');
     }
   }
 

@@ -7,8 +7,35 @@ export interface Engine extends AsyncDisposable {
   rows(sql: string, options?: QueryOptions): Promise<readonly Row[]>;
   /** A statement without an answer: DDL. */
   command(sql: string): Promise<void>;
-  /** Resolves when the block is durable. What failed because the engine died may be inserted twice, never lost. */
-  insertNative(table: string, columns: readonly string[], block: Buffer): Promise<void>;
+  /** Resolves when the block, and what is derived from it, is durable. Tried again when the engine dies, and counted once. */
+  insertNative(insert: NativeInsert): Promise<void>;
+}
+
+export interface NativeInsert {
+  readonly table: string;
+  readonly columns: readonly NativeInsertColumn[];
+  readonly block: Buffer;
+  readonly derived?: readonly DerivedInsert[];
+  /** An insert with a token that a table has seen lately adds nothing to it. Default: one of its own. */
+  readonly token?: string;
+}
+
+export interface NativeInsertColumn {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** Rows of another table, selected from the block itself. */
+export interface DerivedInsert {
+  readonly table: string;
+  readonly columns: readonly string[];
+  /** The SELECT, given what stands after FROM. */
+  readonly select: (source: string) => string;
+}
+
+/** `a`, `b`: names of columns, which are our own. */
+export function columnList(names: readonly string[]): string {
+  return names.map((name) => `\`${name}\``).join(', ');
 }
 
 export type Row = readonly unknown[];

@@ -1,6 +1,9 @@
 import type { LogData, SpanData } from '../../function/span/span-data.ts';
-import type { Engine } from './engine.ts';
+import { derivedOf } from './derived.ts';
+import type { Engine, NativeInsertColumn } from './engine.ts';
 import { LogColumns } from './log-columns.ts';
+import type { NamedColumn } from './native-columns.ts';
+import { RollUps } from './roll-ups.ts';
 import { SpanColumns } from './span-columns.ts';
 import type { TraceWriter } from './store.ts';
 
@@ -9,6 +12,7 @@ const MAX_BLOCK_ROWS = 20_000;
 
 export class ColumnWriter implements TraceWriter {
   readonly #engine: Engine;
+  readonly #rollUps = new RollUps();
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -16,11 +20,15 @@ export class ColumnWriter implements TraceWriter {
 
   async writeSpanColumns(columns: SpanColumns): Promise<void> {
     if (columns.rows === 0) return;
-    await this.#engine.insertNative(
-      'spans',
-      columns.named.map(({ name }) => name),
-      columns.encode(),
-    );
+    const { blocks, written } = this.#rollUps.of(columns);
+    const spans = {
+      table: 'spans',
+      columns: columns.named.map(nameAndType),
+      block: columns.encode(),
+      derived: derivedOf(columns),
+    };
+    await settled([spans, ...blocks].map((insert) => this.#engine.insertNative(insert)));
+    written();
   }
 
   async writeSpans(spans: readonly SpanData[]): Promise<void> {
@@ -35,11 +43,21 @@ export class ColumnWriter implements TraceWriter {
     for (let from = 0; from < logs.length; from += MAX_BLOCK_ROWS) {
       const columns = new LogColumns();
       for (const log of logs.slice(from, from + MAX_BLOCK_ROWS)) columns.addLog(log);
-      await this.#engine.insertNative(
-        'logs',
-        columns.named.map(({ name }) => name),
-        columns.encode(),
-      );
+      await this.#engine.insertNative({
+        table: 'logs',
+        columns: columns.named.map(nameAndType),
+        block: columns.encode(),
+      });
     }
   }
+}
+
+/** All of them ended, whatever the outcome: who wrote may then use the memory again. */
+async function settled(writes: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(writes))
+    if (result.status === 'rejected') throw result.reason;
+}
+
+function nameAndType({ name, column }: NamedColumn): NativeInsertColumn {
+  return { name, type: column.type };
 }

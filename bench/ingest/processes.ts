@@ -24,7 +24,7 @@ export class Talker implements AsyncDisposable {
   async next<T>(): Promise<T> {
     const { value, done } = await this.#lines.next();
     if (done) throw new Error(`${this.child.spawnfile} ended`);
-    return JSON.parse(value as string) as T;
+    return JSON.parse(value) as T;
   }
 
   async ask<T>(line: string): Promise<T> {

@@ -10,11 +10,6 @@ CREATE TABLE IF NOT EXISTS operations {on_cluster}
 ENGINE = {engine:AggregatingMergeTree}
 ORDER BY (service, name, kind);
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS operations_of_spans {on_cluster} TO operations AS
-SELECT service, name, kind, max(start) AS last_seen
-FROM spans
-GROUP BY service, name, kind;
-
 -- The distinct resources: a filter by resource attribute asks this small table first.
 CREATE TABLE IF NOT EXISTS resources {on_cluster}
 (
@@ -24,8 +19,3 @@ CREATE TABLE IF NOT EXISTS resources {on_cluster}
 )
 ENGINE = {engine:AggregatingMergeTree}
 ORDER BY (service, resource);
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS resources_of_spans {on_cluster} TO resources AS
-SELECT service, resource, max(start) AS last_seen
-FROM spans
-GROUP BY service, resource;

@@ -16,20 +16,3 @@ ENGINE = {engine:MergeTree}
 PARTITION BY toDate(from_start)
 ORDER BY (to_trace_id, to_span_id)
 SETTINGS index_granularity = 1024;
-
-CREATE MATERIALIZED VIEW IF NOT EXISTS links_of_spans {on_cluster} TO links AS
-SELECT
-    link_trace_id AS to_trace_id,
-    link_span_id AS to_span_id,
-    trace_id AS from_trace_id,
-    span_id AS from_span_id,
-    service AS from_service,
-    start AS from_start,
-    link_attributes AS attributes,
-    link_attribute_types AS attribute_types
-FROM spans
-ARRAY JOIN
-    `links.trace_id` AS link_trace_id,
-    `links.span_id` AS link_span_id,
-    `links.attributes` AS link_attributes,
-    `links.attribute_types` AS link_attribute_types;
