@@ -5,6 +5,8 @@ import { createCliContext } from './context.ts';
 import { DEFAULT_PORTS, type Settings } from './settings.ts';
 import { registerVerbs } from './verbs/register.ts';
 import * as traceVerbs from './trace/verbs.ts';
+import * as flowVerb from './flow.ts';
+import * as whyVerb from './why.ts';
 
 /**
  * The one command. Exit codes: 0 done, 1 failed, 2 wrong usage. What takes long to load (the parts themselves) is imported by
@@ -31,6 +33,7 @@ const context = createCliContext(() => program.opts<{ server?: string; data: str
     const { drawTrace } = traceVerbs;
     await drawTrace(await context.queryUrl(), traceId, { settle: true });
   },
+  explain: async (traceId) => whyVerb.explainWhenSettled(await context.queryUrl(), traceId),
 });
 
 serverFlags(program.command('up'))
@@ -211,6 +214,8 @@ program
 
 registerVerbs(program, context);
 traceVerbs.register(program, context);
+whyVerb.register(program, context);
+flowVerb.register(program, context);
 
 try {
   await program.parseAsync(process.argv);

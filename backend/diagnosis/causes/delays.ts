@@ -1,7 +1,16 @@
 import { FAAS_INSTANCE } from '../../../function/span/attributes.ts';
 import { SPAN_KIND } from '../../../function/span/span-data.ts';
 import type { FlowNode } from '../flow.ts';
-import { durationOf, groupOf, isInvoke, partitionOf, textOf, topicOf } from '../span-facts.ts';
+import {
+  durationOf,
+  groupOf,
+  invokedOf,
+  isError,
+  isInvoke,
+  partitionOf,
+  textOf,
+  topicOf,
+} from '../span-facts.ts';
 import type { Stage } from '../stages.ts';
 import type { AccountStage } from '../time-account.ts';
 import {
@@ -26,6 +35,7 @@ const LEAST_SHARE = 0.5;
 const LEAST_RUNS = 3;
 /** Calls to one place by one handler from which on their number is the matter. */
 const MANY_CALLS = 10;
+const MANY_TRIES = 4;
 
 const KIND_OF: Readonly<Record<Stage, CauseKind>> = {
   'queue wait': 'queue lag',
@@ -63,6 +73,8 @@ export function delayCauses(evidence: Evidence): Cause[] {
   const causes: Cause[] = [];
   for (const stage of run.account.stages) {
     if (stage.stage === 'unknown') continue;
+    // What failed in each try is a cause of its own; the pauses are one only when there are many.
+    if (stage.stage === 'retry back-off' && failedTries(run.nodes, stage.owner).length < MANY_TRIES) continue;
     const usual = isAlone ? 0n : baseline.typical(stage.stage, stage.owner);
     const excess = stage.nano - usual;
     const noise = isAlone ? 0n : baseline.spread(stage.stage, stage.owner) * 4n;
@@ -198,11 +210,11 @@ function describe(
       };
     }
     case 'retry back-off': {
-      const failed = run.nodes.filter((node) => isInvoke(node.span) && node.span.status.code === 2);
+      const failed = failedTries(run.nodes, owner);
       return {
         ...common,
         kind,
-        title: `${owner} was tried ${failed.length + 1} times`,
+        title: `${owner} was tried again after ${failed.length} failed tries`,
         sentences: [
           fact,
           sentence(`${failed.length} tries failed; the time between them was waited.`, failed, [
@@ -269,6 +281,10 @@ function slowestStep(nodes: readonly FlowNode[]) {
       [milliseconds(first.span.name, durationOf(first.span))],
     ),
   ];
+}
+
+function failedTries(nodes: readonly FlowNode[], owner: string): FlowNode[] {
+  return nodes.filter(({ span }) => isInvoke(span) && isError(span) && invokedOf(span) === owner);
 }
 
 /** Who received a record of this topic, and so knows who sent it. */

@@ -238,7 +238,7 @@ function typicalTime(owner: string, { baseline }: Evidence): Sentence[] {
 
 function lastLinesOf(node: FlowNode): Sentence[] {
   const log = textOf(functionAbove(node).span.attributes[SPOOR_END_LOG]);
-  const last = log.split('\n').findLast((line) => line.trim() !== '');
+  const last = log.split('\n').findLast((line) => line.trim() !== '' && !/^\s+at /.test(line));
   return last === undefined
     ? []
     : [sentence(`The last line it printed: ${cut(last.trim())}`, [functionAbove(node)])];

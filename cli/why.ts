@@ -1,0 +1,197 @@
+import { styleText } from 'node:util';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Option, type Command } from 'commander';
+import type { AccountJson, WhyJson } from '../backend/query/shapes.ts';
+import { Failure } from '../server/failure.ts';
+import type { CliContext } from './context.ts';
+import { formatDuration } from './duration.ts';
+
+const SETTLE_TIMEOUT_MS = 5_000;
+const POLL_MS = 250;
+const MOST_CAUSES = 3;
+const MOST_STAGES = 6;
+const BAR_COLUMNS = 24;
+
+/** `spoor why ID`. */
+export function register(program: Command, context: CliContext): void {
+  program
+    .command('why')
+    .description('why a trace failed or was slow: ranked causes, where the time went, what to try next')
+    .argument('<id>', 'trace id: 32 hex digits, leading zeros optional')
+    .addOption(new Option('-o, --output <format>', 'json or yaml').choices(['json', 'yaml']))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  spoor why 4bf92f3577b34da6a3ce929d0e0e4736\n  spoor why 4bf92f3577b34da6a3ce929d0e0e4736 -o json',
+    )
+    .action(async (id: string, flags: { output?: string }) => {
+      const why = await askQuery<WhyJson>(
+        await context.queryUrl(),
+        `/api/traces/${encodeURIComponent(id)}/why`,
+        id,
+      );
+      if (flags.output === undefined) printLines(drawWhy(why, terminal()));
+      else context.out.object(why, flags.output);
+    });
+}
+
+/** For a request that was just made: waits until its trace has come to rest. */
+export async function explainWhenSettled(queryUrl: string, traceId: string): Promise<void> {
+  const deadline = Date.now() + SETTLE_TIMEOUT_MS;
+  let why: WhyJson | undefined;
+  let spanCount = '';
+  for (;;) {
+    const next = await askQuery<WhyJson>(queryUrl, `/api/traces/${traceId}/why`, traceId).catch(
+      (error: unknown) => {
+        if (Date.now() >= deadline) throw error;
+        return undefined;
+      },
+    );
+    const size = JSON.stringify(next?.account.segments.length);
+    if (next && why && next.settled && size === spanCount) break;
+    why = next ?? why;
+    spanCount = size;
+    if (Date.now() >= deadline) break;
+    await sleep(POLL_MS);
+  }
+  if (why) printLines(drawWhy(why, terminal()));
+}
+
+export interface Terminal {
+  readonly width: number;
+  readonly colour: boolean;
+}
+
+export function terminal(): Terminal {
+  return {
+    width: Math.max(process.stdout.columns ?? 100, 40),
+    colour: process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '',
+  };
+}
+
+type Style = Parameters<typeof styleText>[0];
+
+/**
+ *     POST /greetings (router) failed, 940 ms end to end, usually 85 ms
+ *
+ *     1  killed: the process of image was killed by SIGKILL
+ *        The process of image died by SIGKILL 47.0 ms into the invocation 3 times; …  [a1b2…]
+ *        try  See who sent the signal: …
+ */
+export function drawWhy(why: WhyJson, { width, colour }: Terminal): string[] {
+  const paint = (style: Style, text: string) =>
+    colour ? styleText(style, text, { validateStream: false }) : text;
+  const bad = why.outcome === 'failed' ? 'red' : why.outcome === 'slow' ? 'yellow' : 'green';
+  const lines = wrap(printable(why.summary), width).map((line) => paint(['bold', bad], line));
+  if (!why.determined) lines.push('', ...wrap(`not determined: ${printable(why.notDetermined)}`, width));
+  const shown = why.causes.filter((cause, rank) => rank === 0 || cause.score >= 0.3).slice(0, MOST_CAUSES);
+  for (const [rank, cause] of shown.entries()) {
+    lines.push('');
+    const head = `${cause.kind}: ${printable(cause.title)}${cause.confident ? '' : ' (perhaps)'}`;
+    lines.push(
+      ...hang(`${rank + 1}  `, head, width).map((line) => paint(cause.confident ? 'bold' : 'dim', line)),
+    );
+    for (const { text, spans } of cause.sentences) {
+      const ids = spans
+        .slice(0, 3)
+        .map(({ spanId }) => spanId)
+        .join(' ');
+      const more = spans.length > 3 ? ` and ${spans.length - 3} more` : '';
+      lines.push(...hang('   ', printable(text), width));
+      if (ids !== '') lines.push(paint('dim', `   spans ${ids}${more}`));
+    }
+    for (const advice of cause.next)
+      lines.push(...hang('   try  ', printable(advice), width).map((line) => paint('cyan', line)));
+  }
+  lines.push('', paint('bold', 'Where the time went'), ...drawStages(why.account, width, paint));
+  if (why.twin)
+    lines.push(
+      '',
+      ...wrap(`Compared with ${why.twin.traceId} (${why.twin.reason}).`, width).map((line) =>
+        paint('dim', line),
+      ),
+    );
+  return lines;
+}
+
+function drawStages(
+  account: AccountJson,
+  width: number,
+  paint: (style: Style, text: string) => string,
+): string[] {
+  const rest = account.stages.slice(MOST_STAGES);
+  const rows = account.stages
+    .slice(0, MOST_STAGES)
+    .map(({ stage, owner, nano, share }) => ({ stage, owner: printable(owner), nano: BigInt(nano), share }));
+  if (rest.length > 0)
+    rows.push({
+      stage: 'unknown',
+      owner: `${rest.length} more`,
+      nano: rest.reduce((sum, each) => sum + BigInt(each.nano), 0n),
+      share: rest.reduce((sum, each) => sum + each.share, 0),
+    });
+  const label = (row: (typeof rows)[number], i: number) =>
+    i === MOST_STAGES ? row.owner : `${row.stage}  ${row.owner}`;
+  const labels = Math.min(
+    Math.max(...rows.map((row, i) => label(row, i).length), 0),
+    Math.max(width - BAR_COLUMNS - 22, 16),
+  );
+  return rows.map((row, i) => {
+    const bar = '█'.repeat(Math.round(row.share * BAR_COLUMNS)) || '▏';
+    return `  ${cut(label(row, i), labels).padEnd(labels)}  ${formatDuration(row.nano).padStart(8)}  ${`${Math.round(row.share * 100)} %`.padStart(5)}  ${paint('cyan', bar)}`;
+  });
+}
+
+/** Asks the query API; what it refuses becomes a Failure that says what it said. */
+export async function askQuery<Body>(queryUrl: string, path: string, id: string): Promise<Body> {
+  let response: Response;
+  try {
+    response = await fetch(`${queryUrl}${path}`);
+  } catch (error) {
+    throw new Failure(
+      'cli',
+      'unavailable',
+      `cannot reach the query API at ${queryUrl}. \`spoor up\` starts it`,
+      { cause: error },
+    );
+  }
+  if (response.ok) return (await response.json()) as Body;
+  const body = (await response.json().catch(() => undefined)) as
+    | { errors?: { msg: string }[] | null }
+    | undefined;
+  throw new Failure(
+    'query',
+    response.status === 404 ? 'not_found' : 'bad_request',
+    `cannot explain trace ${id}: ${body?.errors?.[0]?.msg ?? `the query API answered ${response.status}`}`,
+  );
+}
+
+export function printLines(lines: readonly string[]): void {
+  console.log(lines.join('\n'));
+}
+
+function hang(prefix: string, text: string, width: number): string[] {
+  const indent = ' '.repeat(prefix.length);
+  return wrap(text, width - prefix.length).map((line, i) => (i === 0 ? prefix : indent) + line);
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
+
+/** Names come from strangers: nothing in them may move the cursor. */
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069]+/g, ' ');
+}
+
+export function cut(text: string, columns: number): string {
+  return text.length > columns ? `${text.slice(0, columns - 1)}…` : text;
+}
