@@ -87,3 +87,12 @@ export const SPOOR_END_LOG = 'spoor.end.log';
 export const SPOOR_TRIGGER_NAME = 'spoor.trigger.name';
 /** Spans or logs the journal had no room for. int */
 export const SPOOR_JOURNAL_DROPPED = 'spoor.journal.dropped';
+/** Milliseconds until the next attempt, on the event `retry back-off`. int */
+export const SPOOR_RETRY_DELAY = 'spoor.retry.delay';
+/** On the event `attempt` of a record in a batch: the span of the invocation it was part of. */
+export const SPOOR_INVOKE_TRACE_ID = 'spoor.invoke.trace_id';
+export const SPOOR_INVOKE_SPAN_ID = 'spoor.invoke.span_id';
+/** When the timer was to fire, ISO 8601. */
+export const SPOOR_TIMER_SCHEDULED = 'spoor.timer.scheduled';
+/** On the span that sends a record back out of an error topic: `topic/partition/offset` it had there. */
+export const SPOOR_REDRIVEN_FROM = 'spoor.redriven_from';

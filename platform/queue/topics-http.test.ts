@@ -140,6 +140,57 @@ void test('a body past the limit is 413', async () => {
   assert.equal((answer.body as { reason: string }).reason, 'body_too_large');
 });
 
+void test('what an error topic holds is sent back once, without the words about the failure, linked to its first trace', async () => {
+  await using topics = await startTopics();
+  const header = (name: string, value: string) => [name, Buffer.from(value)] as const;
+  const dead = (key: string) => ({
+    key: Buffer.from(key),
+    value: Buffer.from([0, 255]),
+    headers: [
+      header('traceparent', TRACEPARENT),
+      header('lang', 'en'),
+      header('spoor-reason', 'function_error'),
+      header('spoor-original-traceparent', `00-${TRACE_ID}-1111111111111111-01`),
+    ],
+  });
+  await topics.queue.produce('errors', [dead('a'), dead('b')]);
+  assert.deepEqual(await topics.ask('POST', '/topics/errors/redrive?to=again'), {
+    status: 200,
+    body: { redriven: 2 },
+  });
+  await topics.queue.produce('errors', [dead('c')]);
+  assert.deepEqual((await topics.ask('POST', '/topics/errors/redrive?to=again')).body, { redriven: 1 });
+  assert.deepEqual((await topics.ask('POST', '/topics/errors/redrive?to=again')).body, { redriven: 0 });
+
+  const records = await topics.queue.peek('again', { limit: 10 });
+  assert.deepEqual(records.map(({ key }) => String(key)).sort(), ['a', 'b', 'c']);
+  for (const { value, headers } of records) {
+    assert.deepEqual(value, Buffer.from([0, 255]));
+    assert.deepEqual(headers.map(([name]) => name).sort(), ['lang', 'spoor-redriven-from', 'traceparent']);
+  }
+  assert.equal(topics.spans.length, 3);
+  for (const span of topics.spans) {
+    assert.equal(span.name, 'send again');
+    assert.equal(span.parentSpanId, '');
+    assert.deepEqual(
+      span.links.map(({ context }) => `${context.traceId}/${context.spanId}`),
+      [`${TRACE_ID}/00f067aa0ba902b7`, `${TRACE_ID}/1111111111111111`],
+    );
+  }
+});
+
+void test('a redrive to nowhere, from nowhere or in a circle is refused', async () => {
+  await using topics = await startTopics();
+  await topics.queue.createTopic('errors');
+  for (const [path, status] of [
+    ['/topics/errors/redrive', 400],
+    ['/topics/errors/redrive?to=a%20b', 400],
+    ['/topics/errors/redrive?to=errors', 400],
+    ['/topics/nothing/redrive?to=again', 404],
+  ] as const)
+    assert.equal((await topics.ask('POST', path)).status, status, path);
+});
+
 async function startTopics() {
   await using starting = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'spoor-topics-'));

@@ -6,8 +6,10 @@ import { Failure, toFailure } from '../../server/failure.ts';
 import { readBody } from '../../server/read-body.ts';
 import { MAX_RECORD_BYTES } from './check-record.ts';
 import type { Queue, QueueRecord, RecordHeaders, RecordPosition, RecordToProduce } from './queue.ts';
+import { queueMetrics } from './metrics.ts';
 import { contentAttributes, destinationAttributes, positionAttributes } from './record-attributes.ts';
 import { extractContext, isContextHeader, withContext } from './record-headers.ts';
+import { redrive } from './redrive.ts';
 import { checkTopicName } from './topic-name.ts';
 
 /** What may come from outside; the log itself takes twice as much. */
@@ -28,6 +30,7 @@ export interface TopicsHandlerOptions {
  *   POST   /topics/NAME               produces the body; X-Record-Key, X-Record-Header-<name>, X-Record-Tombstone
  *   PUT    /topics/NAME?partitions=N  creates
  *   DELETE /topics/NAME
+ *   POST   /topics/NAME/redrive?to=TOPIC   sends what an error topic holds back; answers `{redriven}`
  *   GET    /topics/NAME/records?partition=&offset=&limit=   without an offset: the last ones
  *
  * Bytes that an HTTP header cannot hold go in base64: X-Record-Key-Base64, and X-Record-Binary-Headers, a JSON list of
@@ -51,14 +54,29 @@ export function topicsHandler(
   };
 }
 
+/** `GET /metrics`: offsets and lag in Prometheus' text format. */
+export function metricsHandler(
+  queue: Queue,
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  return async (_request, response) => {
+    try {
+      const text = queueMetrics(await queue.topics());
+      response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }).end(text);
+    } catch (error) {
+      const { component, reason, message, status } = toFailure(error, 'queue');
+      sendJson(response, status, { component, reason, message });
+    }
+  };
+}
+
 async function answer(
   request: IncomingMessage,
   { queue, tracing }: TopicsHandlerOptions,
 ): Promise<{ status: number; body: unknown }> {
   const { segments, query } = parseTarget(request.url ?? '/');
-  const [, name, records] = segments;
-  const route = `${request.method} ${segments.length}`;
-  if (segments[0] !== 'topics' || segments.length > 3 || (segments.length === 3 && records !== 'records'))
+  const [, name, what] = segments;
+  const route = segments.length === 3 ? `${request.method} ${what}` : `${request.method} ${segments.length}`;
+  if (segments[0] !== 'topics' || segments.length > 3 || !['records', 'redrive', undefined].includes(what))
     throw new Failure('queue', 'not_found', `cannot find ${request.url}`);
   if (name !== undefined) checkTopicName(name);
   switch (route) {
@@ -70,13 +88,18 @@ async function answer(
         // Who made the PRODUCER span learns here what keeps the record.
         body: { ...(await produce(name as string, request, queue, tracing)), system: queue.system },
       };
+    case 'POST redrive': {
+      const to = query.get('to') ?? '';
+      checkTopicName(to);
+      return { status: 200, body: await redrive(queue, tracing, name as string, to) };
+    }
     case 'PUT 2':
       await queue.createTopic(name as string, { partitions: integer(query, 'partitions', 1, 10_000) });
       return { status: 201, body: { topic: name } };
     case 'DELETE 2':
       await queue.deleteTopic(name as string);
       return { status: 200, body: { topic: name } };
-    case 'GET 3': {
+    case 'GET records': {
       const offset = integer(query, 'offset', 0, Number.MAX_SAFE_INTEGER);
       const found = await queue.peek(name as string, {
         partition: integer(query, 'partition', 0, 1_000_000),

@@ -1,7 +1,11 @@
 import * as names from '../../function/span/attributes.ts';
 import type { QueueRecord } from '../queue/queue.ts';
 import { attempt, type AttemptFailure, type AttemptResult } from './attempt.ts';
-import { SPOOR_INVOKE_SPAN_ID, SPOOR_INVOKE_TRACE_ID, SPOOR_RETRY_DELAY } from './attributes.ts';
+import {
+  SPOOR_INVOKE_SPAN_ID,
+  SPOOR_INVOKE_TRACE_ID,
+  SPOOR_RETRY_DELAY,
+} from '../../function/span/attributes.ts';
 import { wait } from './back-off.ts';
 import { cloudEventsBatch, jsonBatch, parseResults } from './batch-body.ts';
 import { startBatchSpan, startRecordSpan, type ConsumerSpan } from './consumer-span.ts';

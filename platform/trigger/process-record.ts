@@ -1,7 +1,7 @@
 import * as names from '../../function/span/attributes.ts';
 import type { QueueRecord } from '../queue/queue.ts';
 import { attempt } from './attempt.ts';
-import { SPOOR_RETRY_DELAY } from './attributes.ts';
+import { SPOOR_RETRY_DELAY } from '../../function/span/attributes.ts';
 import { wait } from './back-off.ts';
 import { startRecordSpan, type ConsumerSpan } from './consumer-span.ts';
 import {

@@ -4,7 +4,7 @@ import type { Tracing } from '../../function/span/tracing.ts';
 import type { Logger } from '../../server/log.ts';
 import type { TimeTrigger } from '../spec/resources.ts';
 import { attempt } from './attempt.ts';
-import { SPOOR_TIMER_SCHEDULED } from './attributes.ts';
+import { SPOOR_TIMER_SCHEDULED } from '../../function/span/attributes.ts';
 import { parseCron, type Schedule } from './cron.ts';
 import type { Firings } from './firings.ts';
 import { pickFunction, type FunctionInvoker } from './invoker.ts';
