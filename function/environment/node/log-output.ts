@@ -8,7 +8,7 @@ const ERROR = 17;
 const FATAL = 21;
 
 /** What the function prints becomes log records that carry the ids of the span and the invocation it was printed in. */
-export function logOutput(tracing: Tracing): void {
+export function logOutput(tracing: Tracing, mark: boolean): void {
   captureOutput(({ body, stream, severity, fromConsole }) => {
     tracing.log({
       body,
@@ -16,7 +16,7 @@ export function logOutput(tracing: Tracing): void {
       source: fromConsole ? 'console' : stream,
       attributes: { [LOG_IOSTREAM]: stream, ...idOf(activeInvocation()) },
     });
-  });
+  }, mark);
 }
 
 /** The stack that Node prints as the process dies, past every stream we could listen to. */

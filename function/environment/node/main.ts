@@ -6,6 +6,7 @@
  */
 import { readTracingEnv } from '../../span/tracing-env.ts';
 import { registerGlobals, startTracing } from '../../span/tracing.ts';
+import { captureChildren } from './capture-children.ts';
 import { ControlPipe } from './control-pipe.ts';
 import { logOutput } from './log-output.ts';
 import { offerOpenTelemetryApi } from './offer-api.ts';
@@ -50,7 +51,7 @@ function start(settings: Settings): void {
       traceOutgoingCalls(tracing);
     },
   });
-  logOutput(tracing);
+  logOutput(tracing, settings.markOutput);
 
   let stopping = false;
   const stop = () => {
@@ -81,6 +82,7 @@ function start(settings: Settings): void {
   /** What the first request or the load of the function would else pay for. */
   function warmUp(): void {
     offerOpenTelemetryApi();
+    captureChildren();
     tracing.upgradeTransport();
     // The first import() of a process takes 4 ms longer than the next.
     const nothing = 'data:text/javascript,';

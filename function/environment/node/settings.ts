@@ -7,6 +7,8 @@ export interface Settings {
   readonly journal: string | undefined;
   readonly internalUrl: string | undefined;
   readonly controlFd: number | undefined;
+  /** Whether lines that are in the journal are marked for who reads our output (docs/instance.md, "Output"). */
+  readonly markOutput: boolean;
   /** What `POST /specialize` (v1) loads. */
   readonly codePath: string;
   /** Whether a missing extension is tried as .mjs before .cjs. */
@@ -39,6 +41,7 @@ export function readSettings(env: NodeJS.ProcessEnv, args: readonly string[]): S
     journal: env['SPOOR_JOURNAL'] || undefined,
     internalUrl: httpUrl('SPOOR_INTERNAL_URL', env),
     controlFd: controlFd ? wholeNumber('SPOOR_CONTROL_FD', controlFd, 65_535) : undefined,
+    markOutput: env['SPOOR_OUTPUT_MARK'] === '1',
     codePath: flags.get('codepath') ?? DEFAULT_CODE_PATH,
     preferEsm: env['LOAD_ESM'] !== 'false',
     bodyLimitBytes: byteSize('BODY_PARSER_LIMIT', env['BODY_PARSER_LIMIT'] || DEFAULT_BODY_LIMIT),
@@ -55,6 +58,7 @@ export function hideOwnSettings(env: NodeJS.ProcessEnv): void {
   delete env['SPOOR_SOCKET'];
   delete env['SPOOR_JOURNAL'];
   delete env['SPOOR_CONTROL_FD'];
+  delete env['SPOOR_OUTPUT_MARK'];
 }
 
 function readFlags(args: readonly string[]): Map<string, string> {
