@@ -1,0 +1,1 @@
+exports.words = { hello: 'Hello', bye: 'Good bye' };

@@ -1,0 +1,3 @@
+const { greet } = require('greeting');
+
+module.exports = async (context) => ({ status: 200, body: greet(context.request.query.name) });

@@ -1,0 +1,1 @@
+exports.greet = (name) => `Built hello, ${name}`;

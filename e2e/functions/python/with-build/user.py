@@ -1,0 +1,5 @@
+from generated import greeting
+
+
+def main():
+    return greeting.WORDS
