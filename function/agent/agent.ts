@@ -27,7 +27,7 @@ import { Spool } from './spool.ts';
 import { createStatusServer, type AgentStatus } from './status.ts';
 
 const DEFAULT_MAX_SPOOL_BYTES = 1024 * 1024 * 1024;
-/** Journals are polled this often while spans come, and half as often once they are quiet. */
+/** Journals are polled this often while spans come, and a quarter as often once they are quiet (see also instance.ts). */
 const DEFAULT_POLL_MS = 10;
 const QUIET_AFTER_MS = 1_000;
 /** Folders are listed when something in them changes, and this often in any case. */
@@ -197,6 +197,7 @@ class RunningAgent implements Agent {
   async delivered(signal: AbortSignal): Promise<void> {
     while (!this.#spool.isEmpty) {
       signal.throwIfAborted();
+      this.#shipper.hurry();
       await sleepMs(5);
     }
   }
@@ -225,30 +226,38 @@ class RunningAgent implements Agent {
       const waiters = this.#drainWaiters;
       this.#drainWaiters = [];
       const isStuck = !this.#spool.retryHeld();
-      const bytes = isStuck ? 0 : this.#pass();
-      if (bytes === 0 && !this.#spool.isHolding) for (const resolve of waiters) resolve();
+      const bytes = isStuck ? 0 : this.#pass(waiters.length > 0);
+      if (bytes === 0 && !this.#spool.isHolding && !this.#isUnsettled)
+        for (const resolve of waiters) resolve();
       else this.#drainWaiters.unshift(...waiters);
       if (!this.#spool.isEmpty) this.#shipper.wake();
       if (bytes >= BUSY_BYTES || this.#drainWaiters.length > 0) {
         if (isStuck) await this.#pause(DISK_RETRY_MS);
+        else if (bytes === 0 && this.#isUnsettled) await this.#pause(1);
         else await setImmediate();
         continue;
       }
       const isQuiet = Date.now() - this.#readAt > QUIET_AFTER_MS;
-      await this.#pause(isStuck ? DISK_RETRY_MS : isQuiet ? pollMs * 2 : pollMs);
+      await this.#pause(isStuck ? DISK_RETRY_MS : isQuiet ? pollMs * 4 : pollMs);
     }
     for (const resolve of this.#drainWaiters) resolve();
   }
 
-  /** One look at every journal. Returns the bytes read. */
-  #pass(): number {
+  get #isUnsettled(): boolean {
+    for (const instance of this.#instances.values()) if (instance.isUnsettled) return true;
+    return false;
+  }
+
+  /** One look at every journal that is due, or at all of them. Returns the bytes read. */
+  #pass(isUrgent: boolean): number {
     for (const commit of this.#commits) commit();
     this.#commits = [];
     const now = Date.now();
     if (this.#isScanDue || now - this.#scannedAt > SCAN_MS) this.#scan(now);
     let total = 0;
     for (const instance of this.#instances.values()) {
-      total += this.#drain(instance);
+      const isEnding = this.#endFiles.has(endFileOf(instance.path));
+      if (isUrgent || isEnding || instance.isDead || instance.isDue(now)) total += this.#drain(instance);
       if (this.#spool.isHolding) break;
     }
     if (total > 0) this.#readAt = now;

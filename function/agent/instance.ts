@@ -1,7 +1,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import type { Chunk } from './attribute-writer.ts';
-import type { JournalReader } from './journal-reader.ts';
+import type { Found, JournalReader } from './journal-reader.ts';
 import type { OtlpBatch } from './otlp-batch.ts';
 import { isAlive } from './process-state.ts';
 import { readSnapshot, removeSnapshot, writeSnapshot } from './snapshot.ts';
@@ -12,8 +13,14 @@ import { Transcoder } from './transcoder.ts';
 const END_FILE_WAIT_MS = 1_000;
 /** An end file beside a process that still seems to live is believed after this long. */
 const END_FILE_BELIEVED_MS = 5_000;
-/** Looking at /proc costs some microseconds, so not at every poll. */
-const CHECK_ALIVE_MS = 200;
+/** Looking at /proc costs some 40 microseconds, so not at every poll; a death with an end file is looked at at once. */
+const CHECK_ALIVE_MS = 1_000;
+/** A journal that has been quiet for so long is looked at so often: a hundred of them must not cost what they do not give. */
+const QUIET: readonly { readonly afterMs: number; readonly everyMs: number }[] = [
+  { afterMs: 60_000, everyMs: 200 },
+  { afterMs: 10_000, everyMs: 100 },
+  { afterMs: 1_000, everyMs: 40 },
+];
 /** Every so many idle polls the header is looked at for a segment that begins without a NEXT before it. */
 const HEADER_EVERY_POLLS = 16;
 
@@ -59,7 +66,11 @@ export class Instance {
   damagedSegments = 0;
   bytesRead = 0;
 
+  /** The last record of a journal that is written by calls, until it has been seen the same twice. */
+  #unsettled: { readonly sequence: number; readonly at: number; readonly crc: number } | undefined;
+
   #lastNewsAt = Date.now();
+  #lookedAt = 0;
   #checkedAt = 0;
   #wasSeenAlive = false;
   #endFileSeenAt: number | undefined;
@@ -85,22 +96,37 @@ export class Instance {
     return this.#deadSince !== undefined;
   }
 
+  /** Whether a look is worth its cost by now. */
+  isDue(now: number): boolean {
+    const quietMs = now - this.#lastNewsAt;
+    for (const { afterMs, everyMs } of QUIET) if (quietMs > afterMs) return now - this.#lookedAt >= everyMs;
+    return true;
+  }
+
+  /** Its last record was held back, to be looked at once more. */
+  get isUnsettled(): boolean {
+    return this.#unsettled !== undefined;
+  }
+
   /** Reads what is new, at most to the end of a segment, into the batch. Returns the bytes read. */
   drain(chunk: Chunk, batch: OtlpBatch): number {
+    this.#lookedAt = Date.now();
     if (this.#index < 0 && !this.#beginSegment()) return 0;
-    let { bytes, isDamaged } = this.#reader.read(chunk, this.#index, this.#offset);
-    if (bytes === 0) {
-      if (!this.#hasWriterMovedOn(isDamaged)) return 0;
+    let found = this.#reader.read(chunk, this.#index, this.#offset);
+    if (found.bytes === 0) {
+      if (!this.#hasWriterMovedOn(found.isDamaged)) return 0;
       // It may have written here between our look at this segment and our look at the header.
-      ({ bytes, isDamaged } = this.#reader.read(chunk, this.#index, this.#offset));
-      if (bytes === 0) {
-        if (isDamaged) this.damagedSegments += 1;
+      found = this.#reader.read(chunk, this.#index, this.#offset);
+      if (found.bytes === 0) {
+        if (found.isDamaged) this.damagedSegments += 1;
         this.#isSegmentDone = true;
         this.#hasNews = true;
         return 8;
       }
     }
     this.#idlePolls = 0;
+    const bytes = this.#settled(chunk, found);
+    if (bytes === 0) return 0;
     const silentBytes =
       this.#sequence < this.#silentUntil.sequence
         ? bytes
@@ -190,6 +216,21 @@ export class Instance {
 
   close(): void {
     this.#reader.close();
+  }
+
+  /**
+   * A write call is not atomic for who reads at that very moment: the last record may still be zeros behind its header word. It is
+   * taken when it was the same at the look before, or its writer is dead, or stores into memory, where the header word comes last.
+   */
+  #settled(chunk: Chunk, { bytes, lastAt }: Found): number {
+    const before = this.#unsettled;
+    this.#unsettled = undefined;
+    if (this.isDead || this.#reader.isMapped) return bytes;
+    const at = this.#offset + lastAt;
+    const crc = crc32(chunk.u8.subarray(lastAt, bytes));
+    if (before?.sequence === this.#sequence && before.at === at && before.crc === crc) return bytes;
+    this.#unsettled = { sequence: this.#sequence, at, crc };
+    return lastAt;
   }
 
   #beginSegment(): boolean {

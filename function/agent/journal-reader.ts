@@ -8,6 +8,7 @@ import {
   MAX_SEGMENT_COUNT,
   MIN_SEGMENT_BYTES,
   RECORD,
+  TRANSPORT,
   VERSION,
 } from '../span/journal-format.ts';
 
@@ -27,6 +28,14 @@ export interface JournalHeader {
   readonly createdUnixNano: bigint;
 }
 
+/** What one read found: so many bytes of whole records, the last of them at `lastAt`. */
+export interface Found {
+  readonly bytes: number;
+  readonly lastAt: number;
+  /** The header word behind them cannot be true. */
+  readonly isDamaged: boolean;
+}
+
 export type Opened =
   | { readonly kind: 'journal'; readonly reader: JournalReader }
   /** No magic yet: its writer is still at it. */
@@ -42,6 +51,7 @@ export class JournalReader {
   readonly #fd: number;
   readonly #headerBytes = Buffer.alloc(HEADER_BYTES);
   readonly #word = Buffer.alloc(8);
+  #isMapped = false;
 
   private constructor(fd: number, header: JournalHeader) {
     this.#fd = fd;
@@ -57,6 +67,14 @@ export class JournalReader {
       return result;
     }
     return { kind: 'journal', reader: new JournalReader(fd, result.header) };
+  }
+
+  /** Whether the writer stores into mapped memory; once it does, it goes on so. */
+  get isMapped(): boolean {
+    if (this.#isMapped) return true;
+    const got = readSync(this.#fd, this.#word, 0, 4, HEADER.transport);
+    this.#isMapped = got === 4 && this.#word.readUInt32LE(0) === TRANSPORT.map;
+    return this.#isMapped;
   }
 
   /** Totals of what the journal had no room for. */
@@ -108,25 +126,24 @@ export class JournalReader {
   }
 
   /**
-   * Reads whole records from `offset` of a segment into the chunk; returns their bytes, 0 when there is nothing new.
-   * `damaged` when the next header word cannot be true.
+   * Reads whole records from `offset` of a segment into the chunk; their bytes are 0 when there is nothing new.
    *
    * The writer stores a record's header word last, but one copy of a page may see the word and an older body: so what one read
    * found complete is read once more, and that copy is used.
    */
-  read(chunk: Chunk, index: number, offset: number): { readonly bytes: number; readonly isDamaged: boolean } {
+  read(chunk: Chunk, index: number, offset: number): Found {
     const { segmentBytes } = this.header;
     const start = HEADER_BYTES + index * segmentBytes + offset;
     for (const most of READ_BYTES) {
       const wanted = Math.min(most, segmentBytes - offset);
-      if (wanted < 8) return { bytes: 0, isDamaged: false };
+      if (wanted < 8) return NOTHING;
       const got = readSync(this.#fd, chunk.u8, 0, wanted, start) & ~7;
       const seen = scan(chunk.u32, got, segmentBytes - offset);
       if (seen.isCut && got === wanted && wanted < segmentBytes - offset) continue;
       if (seen.bytes > 0) readSync(this.#fd, chunk.u8, 0, seen.bytes, start);
-      return { bytes: seen.bytes, isDamaged: seen.isDamaged };
+      return seen;
     }
-    return { bytes: 0, isDamaged: true };
+    return { ...NOTHING, isDamaged: true };
   }
 
   close(): void {
@@ -142,23 +159,24 @@ export class JournalReader {
 }
 
 /** How many bytes of whole records there are; `isCut` when they go on past what was read. */
-function scan(
-  u32: Uint32Array,
-  length: number,
-  room: number,
-): { bytes: number; isCut: boolean; isDamaged: boolean } {
+function scan(u32: Uint32Array, length: number, room: number): Found & { readonly isCut: boolean } {
   let at = 0;
+  let lastAt = 0;
   while (at < length) {
     const word = u32[at >>> 2] as number;
-    if (word === 0) return { bytes: at, isCut: false, isDamaged: false };
+    if (word === 0) return { bytes: at, lastAt, isCut: false, isDamaged: false };
     const size = word >>> 8;
-    if (size < 8 || (size & 7) !== 0 || at + size > room) return { bytes: at, isCut: false, isDamaged: true };
-    if (at + size > length) return { bytes: at, isCut: true, isDamaged: false };
+    if (size < 8 || (size & 7) !== 0 || at + size > room)
+      return { bytes: at, lastAt, isCut: false, isDamaged: true };
+    if (at + size > length) break;
+    lastAt = at;
     at += size;
-    if ((word & 0xff) === RECORD.next) return { bytes: at, isCut: false, isDamaged: false };
+    if ((word & 0xff) === RECORD.next) return { bytes: at, lastAt, isCut: false, isDamaged: false };
   }
-  return { bytes: at, isCut: true, isDamaged: false };
+  return { bytes: at, lastAt, isCut: true, isDamaged: false };
 }
+
+const NOTHING: Found = { bytes: 0, lastAt: 0, isDamaged: false };
 
 function readHeader(
   fd: number,

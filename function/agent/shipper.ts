@@ -7,6 +7,11 @@ import type { Counts, Frame, Spool, SpoolBatch } from './spool.ts';
 
 /** One request holds about this much. */
 const BATCH_BYTES = 1024 * 1024;
+/**
+ * The first spans after a silence leave at once, later ones together, this long after the request before: a request costs as much
+ * as some hundred spans. What fills a batch does not wait.
+ */
+const LINGER_MS = 100;
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 5_000;
 /** What collectors refused is kept for a person to look at, up to this much. */
@@ -36,6 +41,8 @@ export class Shipper {
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
   #wake: (() => void) | undefined;
+  #sentAt = Number.NEGATIVE_INFINITY;
+  #isHurried = false;
   #state: CollectorState = { state: 'idle', lastError: undefined, requests: 0, failedRequests: 0 };
 
   constructor(spool: Spool, client: CollectorClient, rejectedPath: string, log: Logger) {
@@ -55,6 +62,12 @@ export class Shipper {
     this.#wake?.();
   }
 
+  /** Somebody waits for all of it: no lingering until the spool is empty. */
+  hurry(): void {
+    this.#isHurried = true;
+    this.wake();
+  }
+
   /** Stops at once; a request in flight is given up, and its frames stay in the spool. */
   async stop(): Promise<void> {
     this.#stop.abort();
@@ -64,16 +77,28 @@ export class Shipper {
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
+      const lingerMs = this.#sentAt + LINGER_MS - performance.now();
+      if (lingerMs > 0 && !this.#isHurried && this.#spool.waitingBytes < BATCH_BYTES) {
+        await this.#untilWoken(lingerMs);
+        continue;
+      }
       const batch = this.#spool.read(BATCH_BYTES);
-      if (batch === undefined) await this.#untilWoken();
-      else await this.#deliver(batch);
+      if (batch === undefined) {
+        this.#isHurried = false;
+        await this.#untilWoken();
+      } else {
+        this.#sentAt = performance.now();
+        await this.#deliver(batch);
+      }
     }
   }
 
-  async #untilWoken(): Promise<void> {
+  async #untilWoken(atMostMs?: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = atMostMs === undefined ? undefined : setTimeout(resolve, atMostMs);
     this.#wake = resolve;
     if (!this.#stop.signal.aborted) await promise;
+    clearTimeout(timer);
     this.#wake = undefined;
   }
 

@@ -98,6 +98,11 @@ export class Spool {
     return this.#held.length > 0;
   }
 
+  /** Of frames not yet read, at least; what stands in files that are partly acknowledged counts as a whole. */
+  get waitingBytes(): number {
+    return this.bytes - this.#readOffset;
+  }
+
   append(frame: Uint8Array, kind: FrameKind, items: number): void {
     this.appended[kind === 'traces' ? 'spans' : 'logs'] += items;
     if (this.#held.length > 0 || !this.#tryAppend(frame, kind, items)) this.#held.push(frame.slice());
