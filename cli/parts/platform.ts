@@ -3,6 +3,7 @@ import type { Logger } from '../../server/log.ts';
 import { environmentProgram } from '../../function/environment/node/bundle.ts';
 import { pythonProgram } from '../../function/environment/python/program.ts';
 import { registerGlobals, startTracing } from '../../function/span/tracing.ts';
+import { DEFAULT_LIMITS } from '../../function/span/tracing-env.ts';
 import type { ExecutorClient } from '../../platform/executor/client.ts';
 import { startExecutor, type Executor } from '../../platform/executor/executor.ts';
 import { openEmbeddedLog } from '../../platform/queue/embedded-log.ts';
@@ -32,6 +33,9 @@ export function platformJournal(journalDir: string, pid: number, service: string
   return join(journalDir, `platform-${pid}-${service}.journal`);
 }
 
+/** A batch's span links to each of its records, 10,000 at most. */
+const MAX_LINKS = 10_000;
+
 export const PLATFORM_SERVICES = ['router', 'executor', 'trigger', 'queue', 'builder'] as const;
 
 export async function startPlatformPart(options: PlatformPartOptions, log: Logger): Promise<RunningPart> {
@@ -42,6 +46,7 @@ export async function startPlatformPart(options: PlatformPartOptions, log: Logge
     starting.use(
       startTracing({
         journal: platformJournal(places.journals, process.pid, service),
+        limits: { ...DEFAULT_LIMITS, linkCount: MAX_LINKS },
         resource: {
           'service.name': service,
           'service.instance.id': `${service}-${process.pid}`,

@@ -70,7 +70,9 @@ export async function attempt(
   );
   const headers: Record<string, string | string[]> = {
     ...options.headers,
+    // For the router, which keeps it to itself; the function reads the other one.
     'X-Spoor-Attempt': String(options.attempt),
+    ...(options.trigger === 'pubsub' ? { 'X-Record-Attempt': String(options.attempt) } : {}),
     'X-Spoor-Trigger': options.trigger,
   };
   tracing.propagator.inject(trace.setSpan(parent, span), headers, {
