@@ -1,12 +1,7 @@
-import {
-  createRootRoute,
-  createRoute,
-  createRouter,
-  lazyRouteComponent,
-  redirect,
-} from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
 import { TRACE_SEARCH, type TraceSearch } from './trace/trace-search.ts';
 import { LOGS_SEARCH, type LogsSearch } from './logs/logs-search.ts';
+import { TOPICS_SEARCH, type TopicsSearch } from './topics/topics-search.ts';
 import { HomePage } from './home/home-page.tsx';
 import { SearchPage } from './search/search-page.tsx';
 import { PageError } from './shell/notice.tsx';
@@ -56,6 +51,27 @@ const logsRoute = createRoute({
   component: lazyRouteComponent(() => import('./logs/logs-page.tsx'), 'LogsPage'),
 });
 
+const topicsRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/topics',
+  validateSearch: (raw: Record<string, unknown>): TopicsSearch => textsOf(raw, TOPICS_SEARCH),
+  component: lazyRouteComponent(() => import('./topics/topics-page.tsx'), 'TopicsPage'),
+});
+
+const mapRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/map',
+  validateSearch: readLookback,
+  component: lazyRouteComponent(() => import('./map/map-page.tsx'), 'MapPage'),
+});
+
+const qualityRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/quality',
+  validateSearch: readLookback,
+  component: lazyRouteComponent(() => import('./quality/quality-page.tsx'), 'QualityPage'),
+});
+
 const flowRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/flow/$traceId',
@@ -78,6 +94,9 @@ export const router = createRouter({
     flowRoute,
     compareRoute,
     logsRoute,
+    topicsRoute,
+    mapRoute,
+    qualityRoute,
   ]),
   defaultPreload: false,
   // Plain text, not JSON: a span id of digits only must stay a text, and links stay readable.

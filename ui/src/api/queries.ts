@@ -8,13 +8,19 @@ import type {
   IncomingLinkJson,
   JaegerTrace,
   LogJson,
+  LogsJson,
+  MapJson,
+  MessagesJson,
   OtlpTraces,
+  QualityJson,
   ReadingJson,
   RedJson,
   TraceSummaryJson,
   WhyJson,
 } from '../../../backend/query/shapes.ts';
 import { readTrace, type Trace } from '../model/trace.ts';
+import type { LogsSearch } from '../logs/logs-search.ts';
+import type { TopicsSearch } from '../topics/topics-search.ts';
 import type { SearchParams } from '../search/params.ts';
 import { ApiError, getJson } from './client.ts';
 
@@ -198,12 +204,61 @@ export function functionQuery(name: string, lookbackMs: number) {
   });
 }
 
-/** Of the spans that serve: a function's invocations among them. */
-export function redQuery(lookbackMs: number) {
+/** Of the spans that serve, a function's invocations among them, or of those that send a record. */
+export function redQuery(lookbackMs: number, kind: 'server' | 'producer' = 'server') {
   return queryOptions({
-    queryKey: ['red', lookbackMs],
-    queryFn: ({ signal }) => getJson<RedJson>(`/api/metrics/red?kind=server&lookback=${lookbackMs}`, signal),
+    queryKey: ['red', kind, lookbackMs],
+    queryFn: ({ signal }) => getJson<RedJson>(`/api/metrics/red?kind=${kind}&lookback=${lookbackMs}`, signal),
     refetchInterval: REFRESH_MS,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** Parameters with a value, as a query string. */
+function paramsOf(values: Readonly<Record<string, string | number | undefined>>): string {
+  const params = new URLSearchParams();
+  for (const [key, value] of Object.entries(values))
+    if (value !== undefined && value !== '') params.set(key, String(value));
+  return params.toString();
+}
+
+export function logsQuery(search: LogsSearch & { readonly lookbackMs: number; readonly limit: number }) {
+  const { service, text, severity, lookbackMs, limit } = search;
+  const params = paramsOf({ service, text, severity, lookback: lookbackMs, limit });
+  return queryOptions({
+    queryKey: ['all-logs', params],
+    queryFn: ({ signal }) => getJson<LogsJson>(`/api/logs?${params}`, signal),
+    refetchInterval: REFRESH_MS,
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function messagesQuery(
+  search: TopicsSearch & { readonly lookbackMs: number; readonly limit: number },
+) {
+  const { topic, partition, offset, key, state, lookbackMs, limit } = search;
+  const params = paramsOf({ topic, partition, offset, key, state, lookback: lookbackMs, limit });
+  return queryOptions({
+    queryKey: ['messages', params],
+    queryFn: ({ signal }) => getJson<MessagesJson>(`/api/messages?${params}`, signal),
+    refetchInterval: REFRESH_MS,
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function mapQuery(lookbackMs: number) {
+  return queryOptions({
+    queryKey: ['map', lookbackMs],
+    queryFn: ({ signal }) => getJson<MapJson>(`/api/map?lookback=${lookbackMs}`, signal),
+    refetchInterval: REFRESH_MS,
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function qualityQuery(lookbackMs: number) {
+  return queryOptions({
+    queryKey: ['quality', lookbackMs],
+    queryFn: ({ signal }) => getJson<QualityJson>(`/api/quality?lookback=${lookbackMs}`, signal),
     placeholderData: keepPreviousData,
   });
 }

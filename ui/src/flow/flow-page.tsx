@@ -105,7 +105,7 @@ function WayLabel({ way, x, y }: { readonly way: Way; readonly x: number; readon
       style={{ left: x, top: y }}
       title={way.hasClockSkew ? 'The clocks of the two machines disagree' : 'Between sending and receipt'}
     >
-      {way.hasClockSkew ? 'clocks' : formatDuration(way.waitNanos)}
+      {way.hasClockSkew ? 'clocks' : way.waitNanos === 0 ? 'at once' : formatDuration(way.waitNanos)}
     </span>
   );
 }
@@ -130,7 +130,7 @@ function StepBox({ placed, color }: { readonly placed: PlacedStep; readonly colo
         className="step-head"
       >
         <span className="step-title">
-          {step.title}
+          <bdi>{step.title}</bdi>
           {step.isCold && <span className="chip chip-cold">cold</span>}
         </span>
         <span className="step-note mono dim">
@@ -193,7 +193,7 @@ function Steps({ journey, startUnixNano }: { readonly journey: Journey; readonly
       title: 'After',
       width: '84px',
       isNumber: true,
-      sortBy: (step) => -Number(step.startUnixNano - startUnixNano),
+      sortBy: (step) => Number(step.startUnixNano - startUnixNano),
       render: (step) => formatDuration(Number(step.startUnixNano - startUnixNano)),
     },
     {
@@ -260,7 +260,7 @@ function Steps({ journey, startUnixNano }: { readonly journey: Journey; readonly
       rows={journey.steps}
       rowKey={(step) => step.id}
       rowHeight={28}
-      sort={{ key: 'at', isUp: false }}
+      sort={{ key: 'at', isUp: true }}
     />
   );
 }

@@ -1,3 +1,261 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { type CSSProperties, type ReactNode, useMemo, useState } from 'react';
+import type { MapEdgeJson, MapJson, MapNodeJson } from '../../../backend/query/shapes.ts';
+import { mapQuery } from '../api/queries.ts';
+import { assignColors } from '../layout/colors.ts';
+import { LookbackPicker, useLookback } from '../shell/lookback.tsx';
+import { PageError } from '../shell/notice.tsx';
+import { Table, type Column } from '../table/table.tsx';
+import { formatDuration } from '../text/duration.ts';
+import { formatCount, formatPercent, formatRate } from '../text/number.ts';
+import { layOutMap, NODE_HEIGHT, NODE_WIDTH } from './map-layout.ts';
+import './map.css';
+
+/** Who calls whom and over which topic, with how often, how well and how late. */
 export function MapPage() {
-  return null;
+  const lookback = useLookback();
+  const map = useQuery(mapQuery(lookback.ms));
+  return (
+    <div className="page scrolls">
+      <header className="page-head">
+        <h1>Map</h1>
+        {map.data && (
+          <span className="dim">
+            from {formatCount(map.data.sampledTraces)} {map.data.sampledTraces === 1 ? 'trace' : 'traces'}
+            {map.data.truncated && ', the newest'}
+          </span>
+        )}
+        <span className="spacer" />
+        <LookbackPicker />
+      </header>
+      {map.isError && !map.data ? (
+        <PageError title="The map cannot be had" error={map.error} onRetry={() => void map.refetch()} />
+      ) : !map.data ? (
+        <p className="waiting" role="status">
+          Drawing the map…
+        </p>
+      ) : map.data.nodes.length === 0 ? (
+        <section className="notice">
+          <h2>Nothing called anything in this time</h2>
+          <p>The map is drawn from traces. Look further back, or send a request.</p>
+        </section>
+      ) : (
+        <MapView map={map.data} />
+      )}
+    </div>
+  );
+}
+
+function MapView({ map }: { readonly map: MapJson }) {
+  const layout = useMemo(() => layOutMap(map.nodes, map.edges), [map]);
+  const colors = useMemo(
+    () => assignColors(map.nodes.filter(({ kind }) => kind !== 'topic').map(({ name }) => name)),
+    [map],
+  );
+  const [pointed, setPointed] = useState<string>();
+  const most = map.edges.reduce((max, { ratePerSecond }) => Math.max(max, ratePerSecond), 0) || 1;
+  const isAside = (edge: MapEdgeJson) =>
+    pointed !== undefined && edge.from !== pointed && edge.to !== pointed;
+  return (
+    <>
+      <div className="map" tabIndex={0} role="region" aria-label="Picture of the map">
+        <div className="map-canvas" style={{ width: layout.width, height: layout.height + 30 }}>
+          <svg width={layout.width} height={layout.height + 30} aria-hidden="true" overflow="visible">
+            {layout.edges.map(({ edge, path }) => (
+              <path
+                key={edgeKey(edge)}
+                d={path}
+                className={`way ${edge.kind === 'call' ? '' : 'way-message'} ${edge.errors > 0 ? 'way-error' : ''} ${isAside(edge) ? 'way-aside' : ''}`}
+                style={{ strokeWidth: 1 + 2.5 * Math.sqrt(edge.ratePerSecond / most) }}
+              />
+            ))}
+          </svg>
+          {layout.edges.map(({ edge, labelX, labelY }) => (
+            <span
+              key={edgeKey(edge)}
+              className={isAside(edge) ? 'map-label mono way-aside' : 'map-label mono'}
+              style={{ left: labelX, top: labelY }}
+            >
+              {formatRate(edge.ratePerSecond)}
+              {edge.kind === 'receive' && (
+                <span className="dim"> lag {formatDuration(Number(edge.lagP99Nano))}</span>
+              )}
+              {edge.errors > 0 && (
+                <span className="error-text"> {formatPercent(edge.errors / edge.calls)}</span>
+              )}
+            </span>
+          ))}
+          {layout.nodes.map(({ node, x, y }) => (
+            <NodeBox
+              key={node.id}
+              node={node}
+              x={x}
+              y={y}
+              color={colors.get(node.name)}
+              onPoint={setPointed}
+            />
+          ))}
+        </div>
+      </div>
+      <section className="home-section" aria-labelledby="ways">
+        <h2 id="ways">Every way</h2>
+        <Ways map={map} />
+      </section>
+    </>
+  );
+}
+
+function edgeKey(edge: MapEdgeJson): string {
+  return `${edge.from} ${edge.to} ${edge.kind} ${edge.consumerGroup}`;
+}
+
+function NodeBox(props: {
+  readonly node: MapNodeJson;
+  readonly x: number;
+  readonly y: number;
+  readonly color: string | undefined;
+  readonly onPoint: (id: string | undefined) => void;
+}) {
+  const { node } = props;
+  const style = {
+    left: props.x,
+    top: props.y,
+    width: NODE_WIDTH,
+    height: NODE_HEIGHT,
+    '--svc': props.color,
+  } as CSSProperties;
+  return (
+    <div
+      className={`node node-${node.kind} ${node.errors > 0 ? 'node-error' : ''}`}
+      style={style}
+      onPointerEnter={() => props.onPoint(node.id)}
+      onPointerLeave={() => props.onPoint(undefined)}
+      onFocus={() => props.onPoint(node.id)}
+      onBlur={() => props.onPoint(undefined)}
+    >
+      <NodeLink node={node}>
+        <span className="node-title">
+          <bdi>{node.name}</bdi>
+          <span className="dim">{node.kind}</span>
+        </span>
+        <span className="node-facts mono">
+          <span>{formatRate(node.ratePerSecond)}</span>
+          {node.errors > 0 && <span className="error-text">{formatPercent(node.errors / node.calls)}</span>}
+          <span className="dim">p99 {formatDuration(Number(node.p99Nano))}</span>
+        </span>
+      </NodeLink>
+    </div>
+  );
+}
+
+function NodeLink({ node, children }: { readonly node: MapNodeJson; readonly children: ReactNode }) {
+  if (node.kind === 'function')
+    return (
+      <Link to="/functions/$name" params={{ name: node.name }} className="node-link">
+        {children}
+      </Link>
+    );
+  if (node.kind === 'topic')
+    return (
+      <Link to="/topics" search={{ topic: node.name }} className="node-link">
+        {children}
+      </Link>
+    );
+  return (
+    <Link to="/search" search={{ service: node.name }} className="node-link">
+      {children}
+    </Link>
+  );
+}
+
+const KIND_WORDS: Readonly<Record<MapEdgeJson['kind'], string>> = {
+  call: 'calls',
+  send: 'sends to',
+  receive: 'is read by',
+};
+
+function Ways({ map }: { readonly map: MapJson }) {
+  const names = new Map(map.nodes.map(({ id, name }) => [id, name]));
+  const none = <span className="dim">·</span>;
+  const columns: readonly Column<MapEdgeJson>[] = [
+    {
+      key: 'way',
+      title: 'Way',
+      width: 'minmax(200px, 1fr)',
+      sortBy: (edge) => edge.from,
+      render: (edge) => (
+        <>
+          <b className="op">{names.get(edge.from) ?? edge.from}</b>{' '}
+          <span className="dim">{KIND_WORDS[edge.kind]}</span>{' '}
+          <b className="op">{names.get(edge.to) ?? edge.to}</b>{' '}
+          {edge.consumerGroup !== '' && <span className="mono dim">{edge.consumerGroup}</span>}
+        </>
+      ),
+    },
+    {
+      key: 'calls',
+      title: 'Count',
+      width: '70px',
+      isNumber: true,
+      sortBy: (edge) => edge.calls,
+      render: (edge) => formatCount(edge.calls),
+    },
+    {
+      key: 'rate',
+      title: 'Rate',
+      width: '80px',
+      isNumber: true,
+      sortBy: (edge) => edge.ratePerSecond,
+      render: (edge) => formatRate(edge.ratePerSecond),
+    },
+    {
+      key: 'errors',
+      title: 'Errors',
+      width: '64px',
+      isNumber: true,
+      sortBy: (edge) => edge.errors / edge.calls,
+      render: (edge) =>
+        edge.errors === 0 ? (
+          none
+        ) : (
+          <span className="error-text">{formatPercent(edge.errors / edge.calls)}</span>
+        ),
+    },
+    {
+      key: 'p50',
+      title: 'p50',
+      width: '76px',
+      isNumber: true,
+      isExtra: true,
+      sortBy: (edge) => Number(edge.p50Nano),
+      render: (edge) => formatDuration(Number(edge.p50Nano)),
+    },
+    {
+      key: 'p99',
+      title: 'p99',
+      width: '76px',
+      isNumber: true,
+      sortBy: (edge) => Number(edge.p99Nano),
+      render: (edge) => formatDuration(Number(edge.p99Nano)),
+    },
+    {
+      key: 'lag',
+      title: 'Lag p99',
+      width: '76px',
+      isNumber: true,
+      sortBy: (edge) => (edge.kind === 'receive' ? Number(edge.lagP99Nano) : -1),
+      render: (edge) => (edge.kind === 'receive' ? formatDuration(Number(edge.lagP99Nano)) : none),
+    },
+  ];
+  return (
+    <Table
+      label="Every way"
+      columns={columns}
+      rows={map.edges}
+      rowKey={edgeKey}
+      rowHeight={28}
+      sort={{ key: 'rate', isUp: false }}
+    />
+  );
 }

@@ -5,6 +5,10 @@ import { SchemeButton } from './scheme-button.tsx';
 const PAGES = [
   { to: '/', name: 'Home' },
   { to: '/search', name: 'Traces' },
+  { to: '/map', name: 'Map' },
+  { to: '/topics', name: 'Topics' },
+  { to: '/logs', name: 'Logs' },
+  { to: '/quality', name: 'Quality' },
 ] as const;
 
 /** What stands around every page: name, ways, a box for a trace id, the colour scheme. */

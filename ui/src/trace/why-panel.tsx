@@ -52,19 +52,21 @@ export function WhyPanel(props: {
               </details>
             )}
           </div>
-          <div className="why-side">
-            {cause && cause.next.length > 0 && (
-              <>
-                <h3>Try next</h3>
-                <ul>
-                  {cause.next.map((advice) => (
-                    <li key={advice}>{advice}</li>
-                  ))}
-                </ul>
-              </>
-            )}
-            {why.twin && <Twin twin={why.twin} traceId={props.traceId} />}
-          </div>
+          {cause && cause.next.length > 0 && (
+            <div className="why-side">
+              <h3>Try next</h3>
+              <ul>
+                {cause.next.map((advice) => (
+                  <li key={advice}>{advice}</li>
+                ))}
+              </ul>
+            </div>
+          )}
+          {why.twin && (
+            <div className="why-side">
+              <Twin twin={why.twin} traceId={props.traceId} />
+            </div>
+          )}
         </div>
       )}
     </section>
