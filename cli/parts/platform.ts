@@ -34,7 +34,7 @@ export function platformJournal(journalDir: string, pid: number, service: string
 }
 
 /** A batch's span links to each of its records, 10,000 at most. */
-const MAX_LINKS = 10_000;
+export const MAX_LINKS = 10_000;
 
 export const PLATFORM_SERVICES = ['router', 'executor', 'trigger', 'queue', 'builder'] as const;
 
@@ -82,7 +82,11 @@ export async function startPlatformPart(options: PlatformPartOptions, log: Logge
   // request that comes before the executor is there waits for it.
   const executorReady = Promise.withResolvers<ExecutorClient>();
   let executor: Executor | undefined;
-  const control = controlHandler(registry, { log, instances: () => executor?.instances() ?? [] });
+  const control = controlHandler(registry, {
+    log,
+    tracing: tracing.builder,
+    instances: () => executor?.instances() ?? [],
+  });
   const router = await startRouter({
     catalog: registry,
     executor: { acquire: async (fn, lease) => (await executorReady.promise).acquire(fn, lease) },

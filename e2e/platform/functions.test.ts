@@ -181,6 +181,25 @@ describe('functions as Fission runs them', () => {
     );
   });
 
+  test('to apply and to build are traces, and a build links to the apply that caused it', async () => {
+    const ask = async (operation: string) => {
+      const query = new URLSearchParams({ service: 'builder', operation });
+      const response = await fetch(`${up.query}/api/traces?${query.toString()}`);
+      return (
+        (await response.json()) as {
+          data: { traceID: string; spans: { references: { traceID: string }[] }[] }[];
+        }
+      ).data;
+    };
+    const [applied] = await ask('apply functions');
+    const [built] = await ask('build node-build');
+    assert.ok(applied && built);
+    assert.equal(built.spans.length, 4, 'the build, and its unpacking, installing and packing');
+    assert.ok(
+      built.spans.some(({ references }) => references.some(({ traceID }) => traceID === applied.traceID)),
+    );
+  });
+
   test('applying the folder again changes nothing', async () => {
     const { created, updated, deleted } = await applyDirectory(up.internal, SPECS, { wait: true });
     assert.deepEqual([created, updated, deleted], [[], [], []]);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempDisposable, readdir } from 'node:fs/promises';
+import { mkdtempDisposable, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -63,6 +63,32 @@ void test("without a command the language's own builder runs; nothing to install
   assert.deepEqual((await rig.deployed()).names, ['.keep', 'hello.js']);
 });
 
+void test('pip installs what requirements.txt names, beside the source', async () => {
+  await using rig = await startRig({ timeoutMs: 60_000 });
+  const wheel = archive({
+    'greeting.py': 'WORD = "hello"',
+    'greeting-1.0.dist-info/METADATA': 'Metadata-Version: 2.1\nName: greeting\nVersion: 1.0\n',
+    'greeting-1.0.dist-info/WHEEL':
+      'Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n',
+    'greeting-1.0.dist-info/RECORD':
+      'greeting.py,,\ngreeting-1.0.dist-info/METADATA,,\ngreeting-1.0.dist-info/WHEEL,,\ngreeting-1.0.dist-info/RECORD,,\n',
+  });
+  await rig.put(
+    {
+      'user.py': 'import greeting',
+      'requirements.txt': './greeting-1.0-py3-none-any.whl\n',
+      'greeting-1.0-py3-none-any.whl': wheel,
+    },
+    '',
+    'python',
+  );
+  const { status } = await rig.settled();
+  assert.equal(status.buildstatus, 'succeeded', status.buildlog);
+  assert.match(status.buildlog, /\$ python3 -m pip install [^\n]* --requirement requirements\.txt --target /);
+  const { names } = await rig.deployed();
+  assert.ok(names.includes('greeting.py') && names.includes('user.py'), names.join(' '));
+});
+
 const FAILURES: readonly (readonly [what: string, script: string, command: string, says: RegExp])[] = [
   [
     'a script that fails',
@@ -100,7 +126,7 @@ void test('what was not built when the platform died is built when it starts aga
     await registry.put(environment());
     await registry.put({ ...source({ 'a.js': '1' }, ''), status: { buildstatus: 'running', buildlog: '' } });
   }
-  await using rig = await startRig(dir.path);
+  await using rig = await startRig({ dataDir: dir.path });
   assert.equal((await rig.settled()).status.buildstatus, 'succeeded');
 });
 
@@ -157,18 +183,19 @@ void test("the package's command goes before the environment's", () => {
 interface Rig extends AsyncDisposable {
   readonly registry: Registry;
   readonly builds: string;
-  put(files: Record<string, string>, command: string): Promise<Package>;
+  put(files: Record<string, string | Uint8Array>, command: string, language?: string): Promise<Package>;
   until(isWanted: (pkg: Package) => boolean): Promise<Package>;
   settled(): Promise<Package>;
   deployed(): Promise<{ names: string[]; read(name: string): string }>;
   spans(): ReturnType<typeof readJournal>['spans'];
 }
 
-async function startRig(dataDir?: string): Promise<Rig> {
+async function startRig(options: { dataDir?: string; timeoutMs?: number } = {}): Promise<Rig> {
   await using starting = new AsyncDisposableStack();
   const dir = starting.use(await mkdtempDisposable(join(tmpdir(), 'spoor-builder-')));
-  const registry = starting.use(await openRegistry({ dataDir: dataDir ?? join(dir.path, 'data') }));
+  const registry = starting.use(await openRegistry({ dataDir: options.dataDir ?? join(dir.path, 'data') }));
   await registry.put(environment());
+  await registry.put(environment('python'));
   const journal = join(dir.path, 'builder.journal');
   const tracing = starting.use(startTracing({ journal, resource: { 'service.name': 'builder' } }));
   const builds = join(dir.path, 'builds');
@@ -177,7 +204,7 @@ async function startRig(dataDir?: string): Promise<Rig> {
       registry,
       directory: builds,
       tracing,
-      timeoutMs: 500,
+      timeoutMs: options.timeoutMs ?? 500,
       log: silentLog(),
     }),
   );
@@ -195,7 +222,7 @@ async function startRig(dataDir?: string): Promise<Rig> {
   return {
     registry,
     builds,
-    put: (files, command) => registry.put(source(files, command)),
+    put: (files, command, language) => registry.put(source(files, command, language)),
     until,
     async settled() {
       const pkg = await until(
@@ -206,52 +233,53 @@ async function startRig(dataDir?: string): Promise<Rig> {
       return pkg;
     },
     async deployed() {
-      const { readFileSync } = await import('node:fs');
       await using out = await mkdtempDisposable(join(tmpdir(), 'spoor-built-'));
       await unzip(await registry.readArchive(HERE, 'deployment'), out.path);
-      const names = (await readdir(out.path)).sort();
-      const files = new Map(
-        names
-          .filter((name) => name !== 'lib')
-          .map((name) => [name, readFileSync(join(out.path, name), 'utf8')]),
-      );
-      return { names, read: (name) => files.get(name) ?? '' };
+      const entries = await readdir(out.path, { withFileTypes: true });
+      const files = new Map<string, string>();
+      for (const entry of entries)
+        if (entry.isFile()) files.set(entry.name, await readFile(join(out.path, entry.name), 'utf8'));
+      return { names: entries.map(({ name }) => name).sort(), read: (name) => files.get(name) ?? '' };
     },
     spans: () => readJournal(journal).spans,
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
 }
 
-function environment(): Environment {
+function environment(language = 'node'): Environment {
   return fromManifest({
     kind: 'Environment',
-    metadata: { name: 'nodejs' },
+    metadata: { name: language },
     spec: {
       version: 3,
-      runtime: { image: 'fission/node-env' },
+      runtime: { image: `fission/${language}-env` },
       builder: { image: 'b', command: 'build', container: { env: [{ name: 'FROM_BUILDER', value: 'yes' }] } },
     },
   }) as Environment;
 }
 
-function source(files: Record<string, string>, buildcmd: string): Package {
-  const literal = zip(
-    Object.entries({ ...files, '.keep': '' }).map(([path, text]) => ({
+function archive(files: Record<string, string | Uint8Array>): Uint8Array {
+  return zip(
+    Object.entries(files).map(([path, content]) => ({
       path,
-      content: new Uint8Array(Buffer.from(text)),
+      content: new Uint8Array(Buffer.from(content as string)),
       executable: path.endsWith('.sh'),
     })),
   );
+}
+
+function source(files: Record<string, string | Uint8Array>, buildcmd: string, language = 'node'): Package {
+  const literal = archive({ ...files, '.keep': '' });
   const { metadata } = fromManifest({
     kind: 'Package',
     metadata: HERE,
-    spec: { environment: { name: 'nodejs' } },
+    spec: { environment: { name: language } },
   }) as Package;
   return {
     kind: 'Package',
     metadata,
     spec: {
-      environment: { name: 'nodejs', namespace: 'default' },
+      environment: { name: language, namespace: 'default' },
       source: { type: 'literal', literal },
       buildcmd,
     },

@@ -1,8 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { context, ROOT_CONTEXT, trace, type Tracer } from '@opentelemetry/api';
 import { Failure, toFailure } from '../../server/failure.ts';
 import type { Logger } from '../../server/log.ts';
 import { readBody } from '../../server/read-body.ts';
-import { applySet, checkArchives, type ApplyRequest } from './apply-set.ts';
+import {
+  applySet,
+  checkArchives,
+  type ApplyRequest,
+  type ApplyResult,
+  type ResourceName,
+} from './apply-set.ts';
+import { recordFailure } from './build.ts';
 import { describe, kindOfPlural } from './kinds.ts';
 import { fromManifest, toManifest } from './manifest.ts';
 import { MAX_ARCHIVE_BYTES } from './package-store.ts';
@@ -10,6 +18,8 @@ import { keyOf, type Kind, type Reference } from './resources.ts';
 import type { Registry } from './registry.ts';
 
 export interface ControlExtras {
+  /** Of service `builder`: each apply is a root span `apply DEPLOYMENT`; the builds it causes link to it. */
+  readonly tracing?: { tracer(): Tracer };
   /** Every living instance; without it `/control/v1/instances` is not found. */
   readonly instances?: () => readonly InstanceView[];
   readonly log?: Logger;
@@ -28,6 +38,8 @@ export interface InstanceView {
   readonly startedAtMs: number;
 }
 
+/** Of one apply's span, for each of created, updated and deleted. */
+const MAX_EVENTS = 30;
 /** A set of resources with 256 KiB literals is large; a body past this is a mistake. */
 const MAX_JSON_BYTES = 64 * 1024 * 1024;
 
@@ -91,7 +103,10 @@ async function route(registry: Registry, request: IncomingMessage, extras: Contr
   if (collection === 'archives') return await archives(registry, request, method, rest, url.pathname);
   if (collection === 'apply' && rest.length === 0) {
     allow(method, ['POST'], url.pathname);
-    return { status: 200, body: await applySet(registry, (await readJson(request)) as ApplyRequest) };
+    return {
+      status: 200,
+      body: await tracedApply(registry, (await readJson(request)) as ApplyRequest, extras),
+    };
   }
   if (collection === 'instances' && extras.instances && rest.length === 0) {
     allow(method, ['GET'], url.pathname);
@@ -109,6 +124,35 @@ async function route(registry: Registry, request: IncomingMessage, extras: Contr
   if (kind !== 'Package' || (archive !== 'source' && archive !== 'deployment')) throw notFound(url.pathname);
   allow(method, ['GET'], url.pathname);
   return { status: 200, body: await registry.readArchive(reference, archive) };
+}
+
+async function tracedApply(
+  registry: Registry,
+  request: ApplyRequest,
+  { tracing }: ControlExtras,
+): Promise<ApplyResult> {
+  if (!tracing || request?.dryRun === true) return await applySet(registry, request);
+  const name: unknown = request?.deployment?.name;
+  const span = tracing.tracer().startSpan(`apply ${typeof name === 'string' ? name : ''}`, { root: true });
+  try {
+    const result = await context.with(trace.setSpan(ROOT_CONTEXT, span), () => applySet(registry, request));
+    for (const [what, names] of Object.entries(result) as [string, readonly ResourceName[]][]) {
+      span.setAttribute(`spoor.apply.${what}`, names.length);
+      if (what === 'unchanged') continue;
+      for (const { kind, name, namespace } of names.slice(0, MAX_EVENTS))
+        span.addEvent(what, {
+          'spoor.resource.kind': kind,
+          'spoor.resource.name': name,
+          'spoor.resource.namespace': namespace,
+        });
+    }
+    return result;
+  } catch (error) {
+    recordFailure(span, error);
+    throw error;
+  } finally {
+    span.end();
+  }
 }
 
 async function collectionOf(

@@ -210,6 +210,7 @@ void test('an image name selects our environment of its language', () => {
 });
 
 /** The only resource of a text, as what the test says it is. */
+// eslint-disable-next-line typescript/no-unnecessary-type-parameters
 function one<R extends Resource>(yaml: string): R {
   const { resources, problems } = parseSpec(yaml, 'one.yaml');
   assert.deepEqual(problems.map(formatProblem), []);

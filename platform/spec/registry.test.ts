@@ -148,7 +148,7 @@ void test('an archive by URL is taken only when its sum is right', async () => {
     const good = await fetched(registry, byUrl('good', url, sum));
     assert.deepEqual(await readFile(good), content);
     await assert.rejects(fetched(registry, byUrl('bad', url, 'ab'.repeat(32))), {
-      reason: 'conflict',
+      reason: 'specialization_failed',
       message: /sha256/,
     });
   } finally {

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { isDeepStrictEqual } from 'node:util';
-import { Failure } from '../../server/failure.ts';
+import { Failure, toFailure } from '../../server/failure.ts';
 import type { Logger } from '../../server/log.ts';
 import type { Catalog, Change, ResourceOf } from './catalog.ts';
 import { ALL_KINDS, describe } from './kinds.ts';
@@ -175,16 +175,23 @@ class SqliteRegistry implements Registry {
     if (!spec.deployment)
       throw new Failure(
         'fetcher',
-        'unavailable',
+        status.buildstatus === 'pending' || status.buildstatus === 'running'
+          ? 'unavailable'
+          : 'specialization_failed',
         spec.source
           ? notBuilt(reference, status)
           : `cannot fetch ${describe('Package', reference)}: it has no archive`,
       );
     const keepArchive = this.get('Environment', spec.environment)?.spec.keeparchive ?? false;
-    return await this.#packages.fetch(spec.deployment, {
-      version: metadata.resourceVersion,
-      keepArchive,
-    });
+    try {
+      return await this.#packages.fetch(spec.deployment, { version: metadata.resourceVersion, keepArchive });
+    } catch (error) {
+      const { reason, message } = toFailure(error, 'fetcher');
+      // Who calls the function has done nothing wrong: a faulty archive is no 400 of theirs.
+      throw new Failure('fetcher', reason === 'unavailable' ? reason : 'specialization_failed', message, {
+        cause: error,
+      });
+    }
   }
 
   secret(reference: Reference): Data | undefined {
