@@ -22,7 +22,8 @@ export async function readOtlpBody(
   reservation.grow(declared);
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // Leaving the loop must not destroy the request: it still has to be answered.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length;
     if (size > limits.maxBodyBytes)
       throw tooLarge(`more than ${limits.maxBodyBytes} bytes`, limits.maxBodyBytes);
@@ -33,7 +34,7 @@ export async function readOtlpBody(
   return await unpack(packed, request.headers['content-encoding'], limits, reservation);
 }
 
-async function unpack(
+export async function unpack(
   packed: Buffer,
   encoding: string | undefined,
   limits: BodyLimits,

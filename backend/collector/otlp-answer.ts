@@ -51,9 +51,9 @@ export function encodeStatus(encoding: Encoding, failure: Failure): Buffer {
   return Buffer.from(out.bytes());
 }
 
-const GRPC_INTERNAL = 13;
+export const GRPC_INTERNAL = 13;
 /** The gRPC code that says what an HTTP status says (google/rpc/code.proto). */
-const GRPC_CODE: Readonly<Record<number, number>> = {
+export const GRPC_CODE: Readonly<Record<number, number>> = {
   400: 3,
   401: 16,
   404: 5,
