@@ -191,6 +191,24 @@ partFlags(program.command('agent'))
     );
   });
 
+partFlags(program.command('connector'))
+  .description(
+    "one Kafka trigger alone, in place of Fission's KEDA connector and set up by the same variables",
+  )
+  .addHelpText(
+    'after',
+    '\nVariables: TOPIC, HTTP_ENDPOINT, BOOTSTRAP_SERVERS, CONSUMER_GROUP, and what docs/triggers.md names.\n\nExample:\n  TOPIC=greetings HTTP_ENDPOINT=http://router.fission/fission-function/image \\\n    BOOTSTRAP_SERVERS=kafka:9092 CONSUMER_GROUP=image spoor connector',
+  )
+  .action(async (flags: PartFlags) => {
+    const { runPart } = await import('./parts/run.ts');
+    const { readConnectorOptions } = await import('../platform/trigger/connector.ts');
+    const { startConnectorPart } = await import('./parts/connector.ts');
+    const options = readConnectorOptions(process.env);
+    await runPart('connector', runOptions(flags), (log) =>
+      startConnectorPart({ ...options, data: data() }, log),
+    );
+  });
+
 program
   .command('doctor')
   .description('what is installed, what is missing, which ports are taken, and how to mend it')

@@ -36,7 +36,7 @@ export function platformJournal(journalDir: string, pid: number, service: string
 /** A batch's span links to each of its records, 10,000 at most. */
 export const MAX_LINKS = 10_000;
 
-export const PLATFORM_SERVICES = ['router', 'executor', 'trigger', 'queue', 'builder'] as const;
+export const PLATFORM_SERVICES = ['router', 'executor', 'trigger', 'queue', 'builder', 'output'] as const;
 
 export async function startPlatformPart(options: PlatformPartOptions, log: Logger): Promise<RunningPart> {
   const places = placesOf(options.data);
@@ -114,6 +114,8 @@ export async function startPlatformPart(options: PlatformPartOptions, log: Logge
         python: pythonProgram,
       },
       instanceEnv: () => ({ SPOOR_INTERNAL_URL: router.internalUrl, SPOOR_ROUTER_URL: router.url }),
+      // Its resource changes with whose line it is.
+      output: tracingOf('output'),
       nodePath: join(import.meta.dirname, '../../node_modules'),
       log,
     }),

@@ -1,0 +1,167 @@
+import { Agent } from 'undici';
+import type { Tracing } from '../../function/span/tracing.ts';
+import { Failure } from '../../server/failure.ts';
+import type { Logger } from '../../server/log.ts';
+import { openKafka, type KafkaOptions } from '../queue/kafka.ts';
+import type { MessageQueueTrigger } from '../spec/resources.ts';
+import type { FunctionInvoker } from './invoker.ts';
+import { startMessageQueueTrigger } from './message-queue.ts';
+
+export interface ConnectorOptions {
+  readonly kafka: KafkaOptions;
+  readonly trigger: MessageQueueTrigger;
+  /** Where each record is posted to. */
+  readonly endpoint: URL;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * One message queue trigger on its own, against any Fission router. Configured as Fission's KEDA connector for Kafka
+ * (fission/keda-connectors, kafka-http-connector): a Deployment made for that one runs this one unchanged.
+ */
+export async function startConnector(
+  options: ConnectorOptions,
+  around: { readonly tracing: Tracing; readonly log: Logger },
+): Promise<AsyncDisposable> {
+  await using starting = new AsyncDisposableStack();
+  const queue = starting.use(await openKafka(options.kafka));
+  const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, connections: 256 });
+  starting.defer(() => agent.close());
+  starting.use(
+    await startMessageQueueTrigger(options.trigger, {
+      ...around,
+      queue,
+      invoker: endpointInvoker(options.endpoint, agent),
+    }),
+  );
+  return starting.move();
+}
+
+/**
+ * The connector's variables: TOPIC, HTTP_ENDPOINT, BOOTSTRAP_SERVERS, CONSUMER_GROUP, RESPONSE_TOPIC, ERROR_TOPIC, SOURCE_NAME,
+ * MAX_RETRIES, CONTENT_TYPE, OFFSET_RESET_POLICY, SASL (`plaintext`, `scram_sha256`, `scram_sha512`) with USERNAME and
+ * PASSWORD, TLS (`enable`) with CA, CERT and KEY in PEM. Ours beside them: SPOOR_BATCH_SIZE, SPOOR_BATCH_FORMAT,
+ * SPOOR_PARALLELISM, SPOOR_TRACE_CONTEXT, SPOOR_RETRY_BACKOFF_MS, SPOOR_RETRY_BACKOFF_MAX_MS, SPOOR_TIMEOUT_MS, as the keys of
+ * docs/triggers.md; SPOOR_INSTANCE_ID makes it a static member of its group.
+ */
+export function readConnectorOptions(env: Environment): ConnectorOptions {
+  const topic = needed(env, 'TOPIC');
+  const endpoint = parseEndpoint(needed(env, 'HTTP_ENDPOINT'));
+  const functionName = decodeURIComponent(
+    endpoint.pathname.split('/').findLast((part) => part !== '') ?? 'function',
+  );
+  const trigger: MessageQueueTrigger = {
+    kind: 'MessageQueueTrigger',
+    metadata: {
+      name: env['SOURCE_NAME'] || 'connector',
+      namespace: 'default',
+      uid: '',
+      generation: 1,
+      resourceVersion: '1',
+      creationTimestamp: '',
+      labels: {},
+      annotations: {},
+    },
+    spec: {
+      functionref: { type: 'name', name: functionName },
+      messageQueueType: 'kafka',
+      mqtkind: 'keda',
+      topic,
+      respTopic: env['RESPONSE_TOPIC'] ?? '',
+      errorTopic: env['ERROR_TOPIC'] ?? '',
+      maxRetries: parseRetries(env['MAX_RETRIES']),
+      contentType: env['CONTENT_TYPE'] ?? '',
+      secret: '',
+      metadata: {
+        consumerGroup: needed(env, 'CONSUMER_GROUP'),
+        offsetResetPolicy: env['OFFSET_RESET_POLICY'] ?? '',
+        batchSize: env['SPOOR_BATCH_SIZE'] ?? '',
+        batchFormat: env['SPOOR_BATCH_FORMAT'] ?? '',
+        parallelism: env['SPOOR_PARALLELISM'] ?? '',
+        traceContext: env['SPOOR_TRACE_CONTEXT'] ?? '',
+        retryBackoffMs: env['SPOOR_RETRY_BACKOFF_MS'] ?? '',
+        retryBackoffMaxMs: env['SPOOR_RETRY_BACKOFF_MAX_MS'] ?? '',
+        timeoutMs: env['SPOOR_TIMEOUT_MS'] ?? '',
+      },
+    },
+  };
+  return { kafka: readKafka(env), trigger, endpoint };
+}
+
+function readKafka(env: Environment): KafkaOptions {
+  const brokers = needed(env, 'BOOTSTRAP_SERVERS')
+    .split(',')
+    .map((broker) => broker.trim())
+    .filter((broker) => broker !== '');
+  const mechanism = mechanismOf(env['SASL'] ?? '');
+  const tls = env['TLS'] === 'enable';
+  const optional = (name: string) => env[name] || undefined;
+  return {
+    brokers,
+    clientId: 'spoor-connector',
+    instanceId: optional('SPOOR_INSTANCE_ID'),
+    ...(mechanism
+      ? { sasl: { mechanism, username: needed(env, 'USERNAME'), password: needed(env, 'PASSWORD') } }
+      : {}),
+    // Fission's connector trusts anybody once it has a CA; this one trusts the CA.
+    ...(tls ? { tls: { ca: optional('CA'), cert: optional('CERT'), key: optional('KEY') } } : {}),
+  };
+}
+
+function mechanismOf(word: string): 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | undefined {
+  switch (word) {
+    case '':
+    case 'none':
+      return undefined;
+    case 'plaintext':
+      return 'PLAIN';
+    case 'scram_sha256':
+      return 'SCRAM-SHA-256';
+    case 'scram_sha512':
+      return 'SCRAM-SHA-512';
+    default:
+      throw bad('SASL', word, 'it is one of none, plaintext, scram_sha256, scram_sha512');
+  }
+}
+
+function parseRetries(text: string | undefined): number {
+  if (text === undefined || text === '') return 0;
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  throw bad('MAX_RETRIES', text, 'it is a whole number');
+}
+
+function parseEndpoint(text: string): URL {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return new URL(text);
+  throw bad('HTTP_ENDPOINT', text, 'it is not an http or https URL');
+}
+
+function needed(env: Environment, name: string): string {
+  const value = env[name];
+  if (value) return value;
+  throw new Failure('trigger', 'bad_request', `cannot start the connector: ${name} is not set`);
+}
+
+function bad(name: string, value: string, why: string): Failure {
+  return new Failure('trigger', 'bad_request', `cannot use ${name} [${value}]: ${why}`);
+}
+
+function endpointInvoker(endpoint: URL, agent: Agent): FunctionInvoker {
+  return {
+    async invoke(_fn, { method, headers, body, signal, timeoutMs }) {
+      const answer = await agent.request({
+        origin: endpoint.origin,
+        path: `${endpoint.pathname}${endpoint.search}`,
+        method: method as 'POST',
+        headers,
+        body,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+      });
+      return {
+        status: answer.statusCode,
+        headers: answer.headers,
+        body: Buffer.from(await answer.body.arrayBuffer()),
+      };
+    },
+  };
+}
