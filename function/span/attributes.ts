@@ -96,3 +96,5 @@ export const SPOOR_INVOKE_SPAN_ID = 'spoor.invoke.span_id';
 export const SPOOR_TIMER_SCHEDULED = 'spoor.timer.scheduled';
 /** On the span that sends a record back out of an error topic: `topic/partition/offset` it had there. */
 export const SPOOR_REDRIVEN_FROM = 'spoor.redriven_from';
+/** true when a warm generic instance was there to take. */
+export const SPOOR_POOL_HIT = 'spoor.pool.hit';

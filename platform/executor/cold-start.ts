@@ -1,14 +1,11 @@
 import { type Context, type SpanContext, type Tracer } from '@opentelemetry/api';
-import { FAAS_INSTANCE, FAAS_NAME } from '../../function/span/attributes.ts';
+import { FAAS_INSTANCE, FAAS_NAME, SPOOR_POOL_HIT } from '../../function/span/attributes.ts';
 import { Failure, toFailure } from '../../server/failure.ts';
 import type { Catalog } from '../spec/catalog.ts';
 import type { Environment, FunctionResource } from '../spec/resources.ts';
 import type { Instance } from './instance.ts';
 import { writeMounts } from './mounts.ts';
 import { failSpan, nowMs, recordSpan } from './phase.ts';
-
-/** true when a warm generic instance was there to take. */
-export const SPOOR_POOL_HIT = 'spoor.pool.hit';
 
 export interface ColdStartOptions {
   readonly fn: FunctionResource;
@@ -52,6 +49,7 @@ export async function coldStart(options: ColdStartOptions): Promise<Specialized>
     options.context,
   );
   try {
+    instance.fn = fn.metadata;
     writeMounts(instance.folder, fn, options.catalog);
     await instance.specialize(loadRequest(fn, options.environment, path), deadline);
     return { instance, span: span.spanContext() };

@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Tracing } from '../../function/span/tracing.ts';
 import { silentLog } from '../../server/log.ts';
 import type { Lease } from './client.ts';
 import { endOrphans, startTicksOf } from './orphans.ts';
@@ -303,9 +304,8 @@ test('an environment that dies at once is started again with back-off, and a req
 
 test('a flood of output slows the one who floods and costs no memory', async () => {
   let lines = 0;
-  const log = silentLog();
-  log.info = (() => (lines += 1)) as unknown as typeof log.info;
-  await using platform = await startTestExecutor({ log });
+  const output = { setResource() {}, log: () => void (lines += 1) };
+  await using platform = await startTestExecutor({ output });
   platform.catalog.putFunction(
     'hello',
     `export default (request, response) => { response.end('x');
@@ -316,6 +316,59 @@ test('a flood of output slows the one who floods and costs no memory', async () 
   await sleep(500);
   lease.release();
   assert.ok(lines < 100, `${lines} lines in half a second`);
+});
+
+test('a line printed past the environment is a log record of the one invocation under way, or of the instance alone', async () => {
+  const records: Parameters<Tracing['log']>[0][] = [];
+  const services: unknown[] = [];
+  await using platform = await startTestExecutor({
+    output: {
+      setResource: (attributes) => services.push(attributes['service.name']),
+      log: (record) => records.push(record),
+    },
+  });
+  platform.catalog.putFunction(
+    'hello',
+    `export default (request, response) => {
+       process.stdout.write('told\\x1e\\nun', () => process.stdout.write('told\\n', () => response.end('x')));
+     }`,
+    { requestsPerPod: 2 },
+  );
+  const context = ask(
+    trace.setSpanContext(ROOT_CONTEXT, { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), traceFlags: 1 }),
+  );
+  const lease = await platform.executor.acquire(hello, context);
+  await answerOf(lease);
+  await until(() => records.length === 1);
+  const other = await platform.executor.acquire(hello, ask());
+  await answerOf(other);
+  await until(() => records.length === 2);
+  lease.release();
+  other.release();
+  assert.deepEqual(
+    records.map(({ body, source }) => [body, source]),
+    [
+      ['untold', 'stdout'],
+      ['untold', 'stdout'],
+    ],
+  );
+  assert.equal(records[0]?.context, context.context);
+  assert.equal(records[1]?.context, ROOT_CONTEXT);
+  assert.deepEqual(services, ['hello']);
+});
+
+test('a file past 1 GiB is not written', async () => {
+  await using platform = await startTestExecutor();
+  platform.catalog.putFunction(
+    'hello',
+    `import { ftruncateSync, openSync, writeSync } from 'node:fs';
+     export default () => { const fd = openSync('big', 'w'); ftruncateSync(fd, 2 ** 30 - 1); writeSync(fd, 'xx', 2 ** 30 - 1); writeSync(fd, 'xx', 2 ** 30) }`,
+  );
+  const lease = await platform.executor.acquire(hello, ask());
+  void answerOf(lease).catch(() => {});
+  const end = await lease.died;
+  lease.release();
+  assert.match(end.message, /EFBIG/);
 });
 
 test('stopping drains: a request in flight is served, then every instance ends as shutdown', async () => {

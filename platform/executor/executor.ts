@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { Context, Tracer } from '@opentelemetry/api';
+import type { Tracing } from '../../function/span/tracing.ts';
 import { Failure } from '../../server/failure.ts';
 import type { Logger } from '../../server/log.ts';
 import type { Catalog, Change } from '../spec/catalog.ts';
@@ -9,7 +10,8 @@ import type { ExecutorClient, Lease } from './client.ts';
 import { coldStart, memoryLimitOf, needsOwnProcess, type Specialized } from './cold-start.ts';
 import { EnvironmentPool } from './environment-pool.ts';
 import { FunctionPool } from './function-pool.ts';
-import { Instance, type Program } from './instance.ts';
+import { Instance, type Program, type StartOptions } from './instance.ts';
+import { outputTo } from './output-log.ts';
 import { languageOf, type Language } from './language.ts';
 import { endOrphans } from './orphans.ts';
 import { versionOf } from './version.ts';
@@ -37,6 +39,8 @@ export interface ExecutorOptions {
   readonly programs: { readonly [L in Language]?: () => Promise<Program> };
   /** NODE_PATH of instances, so that user code can require what the platform brings along. */
   readonly nodePath?: string;
+  /** Where lines that instances print past their environment are told, under the name of their function; absent: in `log` alone. */
+  readonly output?: Pick<Tracing, 'log' | 'setResource'>;
   /** Processes of instances at a time, all environments together. */
   readonly maxInstances?: number;
   readonly log: Logger;
@@ -79,6 +83,7 @@ class PoolExecutor implements Executor {
   #isStopping = false;
   readonly #orphans: Disposable;
   readonly #changes: Disposable;
+  readonly #onOutput: StartOptions['onOutput'];
   readonly #reaper: NodeJS.Timeout;
 
   constructor(options: ExecutorOptions) {
@@ -88,6 +93,7 @@ class PoolExecutor implements Executor {
     this.#orphans = endOrphans(options.runDir, options.log);
     for (const environment of options.catalog.list('Environment')) this.#putEnvironment(environment);
     this.#changes = options.catalog.onChange((change) => this.#changed(change));
+    this.#onOutput = outputTo(options.output, options.log);
     this.#reaper = setInterval(() => this.#reap(), REAP_INTERVAL_MS).unref();
   }
 
@@ -221,6 +227,7 @@ class PoolExecutor implements Executor {
         functionEnv: fn?.spec.env,
         memoryLimitBytes: fn ? memoryLimitOf(fn, environment) : environment.spec.resources.memoryLimitBytes,
         nodePath,
+        onOutput: this.#onOutput,
         log,
       });
       this.#instances.add(instance);

@@ -64,7 +64,7 @@ export class FunctionPool {
 
   acquire(options: { readonly context: Context; readonly signal: AbortSignal }): Promise<Lease> {
     const member = this.#waiters.length === 0 ? this.#mostFree() : undefined;
-    if (member) return Promise.resolve(this.#lease(member));
+    if (member) return Promise.resolve(this.#lease(member, options.context));
     return this.#wait(options.context, options.signal);
   }
 
@@ -248,13 +248,15 @@ export class FunctionPool {
     return best;
   }
 
-  #lease(member: Member): Lease {
+  #lease(member: Member, context: Context): Lease {
     const coldStart = !member.hasServed;
     member.hasServed = true;
     member.active += 1;
     this.#active += 1;
     if (member.active >= this.#requestsPerInstance) this.#dropFree(member);
-    return new InstanceLease(this, member, coldStart);
+    const lease = new InstanceLease(this, member, coldStart, context);
+    member.instance.underWay.add(lease);
+    return lease;
   }
 
   #keepFree(member: Member): void {
@@ -269,7 +271,7 @@ export class FunctionPool {
 
   #resolve(waiter: Waiter, member: Member, isItsOwn = false): void {
     waiter.stop();
-    const lease = this.#lease(member);
+    const lease = this.#lease(member, waiter.context);
     this.#recordWait(waiter, {
       until: isItsOwn ? waiter.startedMs : undefined,
       link: isItsOwn ? undefined : member.linkFor(waiter),
@@ -352,15 +354,17 @@ class Member {
 }
 
 class InstanceLease implements Lease {
+  readonly context: Context;
   readonly coldStart: boolean;
   readonly #pool: FunctionPool;
   readonly #member: Member;
   #isOver = false;
 
-  constructor(pool: FunctionPool, member: Member, coldStart: boolean) {
+  constructor(pool: FunctionPool, member: Member, coldStart: boolean, context: Context) {
     this.#pool = pool;
     this.#member = member;
     this.coldStart = coldStart;
+    this.context = context;
   }
 
   get instanceId(): string {
@@ -390,6 +394,7 @@ class InstanceLease implements Lease {
   release(): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#member.instance.underWay.delete(this);
     this.#pool.released(this.#member);
   }
 

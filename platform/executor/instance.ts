@@ -4,12 +4,14 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import type { Context } from '@opentelemetry/api';
 import { Failure } from '../../server/failure.ts';
 import type { Logger } from '../../server/log.ts';
-import type { Environment, EnvVar } from '../spec/resources.ts';
+import type { Environment, EnvVar, Reference } from '../spec/resources.ts';
 import type { InstanceEnd } from './client.ts';
 import { classifyEnd, oomKillCount, writeEndFile, type Intent } from './end.ts';
-import { OutputLines } from './output.ts';
+import { OutputLines, type OutputSource } from './output.ts';
+import { withLimits } from './limits.ts';
 import { startTicksOf, type InstanceRecord } from './orphans.ts';
 
 /** A process that has not said `listening` by then is given up. */
@@ -44,6 +46,8 @@ export interface StartOptions {
   readonly functionEnv?: readonly EnvVar[];
   readonly memoryLimitBytes?: number;
   readonly nodePath?: string;
+  /** A line that the environment has not told its journal itself. */
+  readonly onOutput: (instance: Instance, line: string, source: OutputSource) => void;
   readonly log: Logger;
 }
 
@@ -60,6 +64,10 @@ export class Instance {
   readonly startedAtMs = Date.now();
   /** Where secrets and configmaps of the function are written: `secrets/` and `configs/` below it. */
   readonly folder: string;
+  /** Set when it is given its function. */
+  fn: Reference | undefined;
+  /** The invocations it is serving; a line of its output belongs to the only one of them, if there is only one. */
+  readonly underWay = new Set<{ readonly context: Context }>();
   /** Resolves when the instance is dead and its end file is written; never rejects. */
   readonly ended: Promise<InstanceEnd>;
   /** Resolves when it can be specialized; rejects with a Failure when it died or hung before. */
@@ -87,15 +95,14 @@ export class Instance {
       );
     }
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
-    this.#output = new OutputLines((line, source) =>
-      options.log.info({ instance: this.id, source, line }, 'instance output'),
-    );
+    this.#output = new OutputLines((line, source) => options.onOutput(this, line, source));
     this.#oomKillsBefore = oomKillCount();
 
     const args = [...options.program.args];
     if (options.memoryLimitBytes !== undefined && options.language === 'node')
       args.unshift(`--max-old-space-size=${Math.max(16, Math.floor(options.memoryLimitBytes / 2 ** 20))}`);
-    this.#child = spawn(options.program.command, args, {
+    const program = withLimits({ command: options.program.command, args });
+    this.#child = spawn(program.command, program.args, {
       cwd: this.folder,
       env: instanceEnv(this, options),
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
@@ -230,9 +237,18 @@ export class Instance {
     } catch (error) {
       options.log.error({ err: error as Error, instance: this.id }, 'cannot write the end of an instance');
     }
-    if (end.reason !== 'shutdown')
-      options.log.warn({ instance: this.id, reason: end.reason, message: end.message }, 'instance died');
+    this.#tellDeath(end, options.log);
     return end;
+  }
+
+  /** What we did ourselves is news to nobody; what happened to us is. */
+  #tellDeath(end: InstanceEnd, log: Logger): void {
+    const functionName = this.fn?.name;
+    const { reason, signal, exitCode } = end;
+    const how = { functionName, instance: this.id, reason, signal, exitCode, why: end.message };
+    if (this.#intent) log.info(how, 'an instance was ended');
+    else if (functionName === undefined) log.warn(how, 'an instance died before it had a function');
+    else log.warn(how, 'an instance died in the middle of its function');
   }
 
   #readControl(control: Duplex, onListening: () => void): void {
@@ -286,6 +302,7 @@ function instanceEnv(instance: Instance, options: StartOptions): Record<string, 
     SPOOR_INSTANCE_ID: instance.id,
     SPOOR_JOURNAL: join(options.journalDir, `${instance.id}.journal`),
     SPOOR_CONTROL_FD: '3',
+    SPOOR_OUTPUT_MARK: '1',
     SPOOR_SECRETS_DIR: join(instance.folder, 'secrets'),
     SPOOR_CONFIGS_DIR: join(instance.folder, 'configs'),
   };

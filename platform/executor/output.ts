@@ -6,20 +6,23 @@ export type OutputSource = 'stdout' | 'stderr';
 /** Kept for the end file. */
 const KEPT_LINES = 20;
 const LINE_CHARACTERS = 2_000;
+/** Ends each piece that the environment has told its journal already (docs/instance.md, "Output"). */
+const MARK = '\x1e';
 /** What one instance may print in a second; past it its pipe is left full, so a flood slows the one who floods. */
 const BYTES_PER_SECOND = 1024 * 1024;
 
-/** What an instance prints: passed on line by line, and the last lines kept. */
+/** What an instance prints: passed on line by line where nobody else has, and the last lines kept. */
 export class OutputLines {
-  readonly #onLine: (line: string, source: OutputSource) => void;
+  readonly #onUntold: (line: string, source: OutputSource) => void;
   readonly #last: string[] = [];
   readonly #streams: { readonly stream: Readable; readonly flush: () => void }[] = [];
   #budget = BYTES_PER_SECOND;
   #refill: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(onLine: (line: string, source: OutputSource) => void) {
-    this.#onLine = onLine;
+  /** `onUntold` gets what nobody else has told of: lines, or ends of lines, without a mark. */
+  constructor(onUntold: (line: string, source: OutputSource) => void) {
+    this.#onUntold = onUntold;
   }
 
   get lastLines(): readonly string[] {
@@ -60,10 +63,10 @@ export class OutputLines {
   }
 
   #line(text: string, source: OutputSource): void {
-    const line = text.length > LINE_CHARACTERS ? `${text.slice(0, LINE_CHARACTERS)}…` : text;
-    this.#last.push(line);
+    const untold = text.slice(text.lastIndexOf(MARK) + 1);
+    this.#last.push(cut(untold === text ? text : text.replaceAll(MARK, '')));
     if (this.#last.length > KEPT_LINES) this.#last.shift();
-    this.#onLine(line, source);
+    if (untold !== '') this.#onUntold(cut(untold), source);
   }
 
   #spend(bytes: number): void {
@@ -76,4 +79,8 @@ export class OutputLines {
       for (const { stream } of this.#streams) stream.resume();
     }, 1_000).unref();
   }
+}
+
+function cut(line: string): string {
+  return line.length > LINE_CHARACTERS ? `${line.slice(0, LINE_CHARACTERS)}…` : line;
 }
