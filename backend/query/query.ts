@@ -12,6 +12,7 @@ import { addJaegerV1 } from './jaeger-v1.ts';
 import { addJaegerV3, errorBody } from './jaeger-v3.ts';
 import { addLogSearch } from './log-search.ts';
 import { addMessages } from './messages.ts';
+import { addOverview } from './overview.ts';
 import { addOwn } from './own.ts';
 import { addRed } from './red.ts';
 import { addScreens } from './screens.ts';
@@ -93,6 +94,7 @@ export async function startQuery(options: QueryOptions): Promise<QueryServer> {
   addMessages(app, options.reader);
   addLogSearch(app, options.reader);
   addRed(app, options.reader);
+  addOverview(app, options.reader);
   await addScreens(app, options.uiDir);
 
   await app.ready();

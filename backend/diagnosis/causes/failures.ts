@@ -425,6 +425,8 @@ function above(cause: Cause, evidence: Evidence): Cause[] {
 }
 
 function storm(cause: Cause): Cause | undefined {
+  // Who is told to come again does right to.
+  if (cause.kind === 'throttled') return undefined;
   const isCalls =
     cause.kind === 'dead dependency' || (cause.kind === 'wrong status' && cause.stage === 'downstream call');
   const perHandler = Map.groupBy(cause.nodes, (node) =>
