@@ -4,6 +4,7 @@
  */
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { promisify } from 'node:util';
 
@@ -77,6 +78,19 @@ const hasTaskset = (() => {
 /** The command pinned to a core, where `taskset` is there to do it. */
 export function pinned(cpu: number, command: string, args: readonly string[]): [string, string[]] {
   return hasTaskset ? ['taskset', ['-c', String(cpu), command, ...args]] : [command, [...args]];
+}
+
+/** CPU ns a process has used so far, all its threads that still live: proc(5), /proc/PID/task/TID/schedstat. Linux. */
+export function cpuNsOf(pid: number): number {
+  let sum = 0;
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      sum += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ')[0]);
+    } catch {
+      // a thread that ended while we looked
+    }
+  }
+  return sum;
 }
 
 export function median(values: readonly number[]): number {
