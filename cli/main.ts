@@ -36,6 +36,15 @@ const context = createCliContext(() => program.opts<{ server?: string; data: str
   explain: async (traceId) => whyVerb.explainWhenSettled(await context.queryUrl(), traceId),
 });
 
+/** What the collector receives besides OTLP over HTTP: on the default port only if no other program has it. */
+const EXTRA_PORTS = {
+  otlpGrpc: `OTLP over gRPC (default: ${DEFAULT_PORTS.otlpGrpc} if free)`,
+  jaegerHttp: `Jaeger's Thrift over HTTP (default: ${DEFAULT_PORTS.jaegerHttp} if free)`,
+  jaegerUdp: `Jaeger's Thrift over UDP (default: ${DEFAULT_PORTS.jaegerUdp} if free)`,
+  zipkin: `Zipkin (default: ${DEFAULT_PORTS.zipkin} if free)`,
+  sampling: `remote sampling strategies (default: ${DEFAULT_PORTS.sampling} if free)`,
+} as const;
+
 serverFlags(program.command('up'))
   .description('run everything on this machine: platform, agent, backend and UI')
   .option('--specdir <dir>', 'apply the specs in this directory at start')
@@ -132,29 +141,39 @@ partFlags(program.command('backend'))
   .description('the tracing backend alone: collector, store, query APIs and UI')
   .option('--query-port <port>', 'query APIs and UI', parsePort, DEFAULT_PORTS.query)
   .option('--otlp-http-port <port>', 'OTLP over HTTP', parsePort, DEFAULT_PORTS.otlpHttp)
+  .option('--otlp-grpc-port <port>', EXTRA_PORTS.otlpGrpc, parsePort)
+  .option('--jaeger-http-port <port>', EXTRA_PORTS.jaegerHttp, parsePort)
+  .option('--jaeger-udp-port <port>', EXTRA_PORTS.jaegerUdp, parsePort)
+  .option('--zipkin-port <port>', EXTRA_PORTS.zipkin, parsePort)
+  .option('--sampling-port <port>', EXTRA_PORTS.sampling, parsePort)
   .option('--ui-dir <dir>', 'built UI to serve')
   .addHelpText(
     'after',
     '\nExamples:\n  spoor backend\n  CLICKHOUSE_URL=http://clickhouse:8123 spoor backend --data /var/lib/spoor',
   )
-  .action(async (flags: PartFlags & { queryPort: number; otlpHttpPort: number; uiDir?: string }) => {
-    const { runPart } = await import('./parts/run.ts');
-    const { startBackendPart } = await import('./parts/backend.ts');
-    await runPart('backend', runOptions(flags), (log) =>
-      startBackendPart(
-        {
-          data: data(),
-          host: flags.host,
-          queryPort: flags.queryPort,
-          otlpHttpPort: flags.otlpHttpPort,
-          clickhouseUrl: process.env['CLICKHOUSE_URL'],
-          uiDir: flags.uiDir,
-          token: process.env['SPOOR_TOKEN'],
-        },
-        log,
-      ),
-    );
-  });
+  .action(
+    async (
+      flags: PartFlags & ExtraPortFlags & { queryPort: number; otlpHttpPort: number; uiDir?: string },
+    ) => {
+      const { runPart } = await import('./parts/run.ts');
+      const { startBackendPart } = await import('./parts/backend.ts');
+      await runPart('backend', runOptions(flags), (log) =>
+        startBackendPart(
+          {
+            data: data(),
+            host: flags.host,
+            queryPort: flags.queryPort,
+            otlpHttpPort: flags.otlpHttpPort,
+            ...extraPortsOf(flags),
+            clickhouseUrl: process.env['CLICKHOUSE_URL'],
+            uiDir: flags.uiDir,
+            token: process.env['SPOOR_TOKEN'],
+          },
+          log,
+        ),
+      );
+    },
+  );
 
 partFlags(program.command('agent'))
   .description('the agent alone: drains journals and ships them as OTLP')
@@ -256,13 +275,20 @@ interface PartFlags {
   readonly logLevel: string;
 }
 
-interface ServerFlags {
+interface ExtraPortFlags {
+  readonly otlpGrpcPort?: number;
+  readonly jaegerHttpPort?: number;
+  readonly jaegerUdpPort?: number;
+  readonly zipkinPort?: number;
+  readonly samplingPort?: number;
+}
+
+interface ServerFlags extends ExtraPortFlags {
   readonly host: string;
   readonly routerPort: number;
   readonly internalPort: number;
   readonly queryPort: number;
   readonly otlpHttpPort: number;
-  readonly otlpGrpcPort: number;
   readonly kafka?: string;
   readonly token?: string;
   readonly output?: string;
@@ -281,7 +307,11 @@ function serverFlags(command: Command): Command {
     )
     .option('--query-port <port>', 'query APIs and UI', parsePort, DEFAULT_PORTS.query)
     .option('--otlp-http-port <port>', 'OTLP over HTTP', parsePort, DEFAULT_PORTS.otlpHttp)
-    .option('--otlp-grpc-port <port>', 'OTLP over gRPC', parsePort, DEFAULT_PORTS.otlpGrpc)
+    .option('--otlp-grpc-port <port>', EXTRA_PORTS.otlpGrpc, parsePort)
+    .option('--jaeger-http-port <port>', EXTRA_PORTS.jaegerHttp, parsePort)
+    .option('--jaeger-udp-port <port>', EXTRA_PORTS.jaegerUdp, parsePort)
+    .option('--zipkin-port <port>', EXTRA_PORTS.zipkin, parsePort)
+    .option('--sampling-port <port>', EXTRA_PORTS.sampling, parsePort)
     .option('--kafka <brokers>', 'host:port,... instead of the embedded log')
     .option('--token <token>', 'what callers must send (default: SPOOR_TOKEN)')
     .addOption(
@@ -304,6 +334,11 @@ function partFlags(command: Command): Command {
     );
 }
 
+function extraPortsOf(flags: ExtraPortFlags) {
+  const { otlpGrpcPort, jaegerHttpPort, jaegerUdpPort, zipkinPort, samplingPort } = flags;
+  return { otlpGrpcPort, jaegerHttpPort, jaegerUdpPort, zipkinPort, samplingPort };
+}
+
 function runOptions(flags: PartFlags) {
   return { supervised: flags.supervised === true, json: flags.output === 'json', logLevel: flags.logLevel };
 }
@@ -316,7 +351,7 @@ function settingsOf(flags: ServerFlags): Settings {
     internalPort: flags.internalPort,
     queryPort: flags.queryPort,
     otlpHttpPort: flags.otlpHttpPort,
-    otlpGrpcPort: flags.otlpGrpcPort,
+    ...extraPortsOf(flags),
     kafka: brokers(flags.kafka),
     clickhouseUrl: process.env['CLICKHOUSE_URL'],
     token: flags.token ?? process.env['SPOOR_TOKEN'],

@@ -12,7 +12,12 @@ export interface Settings {
   readonly internalPort: number;
   readonly queryPort: number;
   readonly otlpHttpPort: number;
-  readonly otlpGrpcPort: number;
+  /** Here and below: undefined is the default port if no other program has it. */
+  readonly otlpGrpcPort: number | undefined;
+  readonly jaegerHttpPort: number | undefined;
+  readonly jaegerUdpPort: number | undefined;
+  readonly zipkinPort: number | undefined;
+  readonly samplingPort: number | undefined;
   readonly kafka: readonly string[];
   readonly clickhouseUrl: string | undefined;
   readonly token: string | undefined;
@@ -24,6 +29,10 @@ export const DEFAULT_PORTS = {
   query: 16686,
   otlpHttp: 4318,
   otlpGrpc: 4317,
+  jaegerHttp: 14268,
+  jaegerUdp: 6831,
+  zipkin: 9411,
+  sampling: 5778,
 } as const;
 
 /** A tmpfs smaller than this is left alone: a container's /dev/shm is often 64 MB and shared. */

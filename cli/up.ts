@@ -71,6 +71,11 @@ export async function up(options: UpOptions): Promise<Running> {
         portOf(previous, 'query', settings.queryPort),
         '--otlp-http-port',
         portOf(previous, 'otlpHttp', settings.otlpHttpPort),
+        ...extraPort(previous, 'otlpGrpc', '--otlp-grpc-port', settings.otlpGrpcPort),
+        ...extraPort(previous, 'jaegerHttp', '--jaeger-http-port', settings.jaegerHttpPort),
+        ...extraPort(previous, 'jaegerUdp', '--jaeger-udp-port', settings.jaegerUdpPort),
+        ...extraPort(previous, 'zipkin', '--zipkin-port', settings.zipkinPort),
+        ...extraPort(previous, 'sampling', '--sampling-port', settings.samplingPort),
         ...(options.uiDir === undefined ? [] : ['--ui-dir', options.uiDir]),
       ],
       onDeath: told,
@@ -139,6 +144,16 @@ function once(action: () => Promise<void>): () => Promise<void> {
 function portOf(previous: ReadyLine | undefined, endpoint: string, asked: number): string {
   const url = previous?.[endpoint];
   return typeof url === 'string' ? new URL(url).port : String(asked);
+}
+
+/** Nothing when nobody asked: the backend then takes the default port if it is free. */
+function extraPort(
+  previous: ReadyLine | undefined,
+  endpoint: string,
+  flag: string,
+  asked: number | undefined,
+): string[] {
+  return asked === undefined ? [] : [flag, portOf(previous, endpoint, asked)];
 }
 
 /** One `spoor up` per data directory: the pid in a file, ignored when that process is gone. */

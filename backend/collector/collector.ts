@@ -18,7 +18,7 @@ export interface CollectorOptions {
   /** OTLP over HTTP. Here and below: 0 picks a free port. */
   readonly httpPort: number;
   /** OTLP over gRPC, 4317. Here and below: not started when undefined. */
-  readonly grpcPort?: number | undefined;
+  readonly grpcPort?: ExtraPort | undefined;
   /** Jaeger's Thrift over HTTP, 14268: `POST /api/traces`. */
   readonly jaegerHttpPort?: ExtraPort | undefined;
   /** Jaeger's Thrift over UDP, 6831: compact or binary. */
@@ -89,10 +89,9 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
   };
 
   const otlp = await http('OTLP over HTTP', options.httpPort, new OtlpHttpReceiver(ingest, gate, log));
-  const grpc =
-    options.grpcPort === undefined
-      ? undefined
-      : starting.use(await startOtlpGrpc({ ingest, gate, log, host, port: options.grpcPort }));
+  const grpc = await extra('OTLP over gRPC', options.grpcPort, async (port) =>
+    starting.use(await startOtlpGrpc({ ingest, gate, log, host, port })),
+  );
   const jaegerHttp = await extra('Jaeger over HTTP', options.jaegerHttpPort, (port) =>
     http('Jaeger over HTTP', port, new JaegerHttpReceiver(ingest, gate, log)),
   );

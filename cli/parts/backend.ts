@@ -1,8 +1,8 @@
 import type { Logger } from '../../server/log.ts';
-import { startCollector } from '../../backend/collector/collector.ts';
+import { startCollector, type ExtraPort } from '../../backend/collector/collector.ts';
 import { openStore } from '../../backend/store/open-store.ts';
 import { startQuery } from '../../backend/query/query.ts';
-import { placesOf } from '../settings.ts';
+import { DEFAULT_PORTS, placesOf } from '../settings.ts';
 import type { RunningPart } from './run.ts';
 
 export interface BackendPartOptions {
@@ -10,6 +10,12 @@ export interface BackendPartOptions {
   readonly host: string;
   readonly queryPort: number;
   readonly otlpHttpPort: number;
+  /** Here and below: undefined is the default port if no other program has it. */
+  readonly otlpGrpcPort: number | undefined;
+  readonly jaegerHttpPort: number | undefined;
+  readonly jaegerUdpPort: number | undefined;
+  readonly zipkinPort: number | undefined;
+  readonly samplingPort: number | undefined;
   readonly clickhouseUrl: string | undefined;
   readonly uiDir: string | undefined;
   readonly token: string | undefined;
@@ -30,6 +36,11 @@ export async function startBackendPart(options: BackendPartOptions, log: Logger)
       store: store.writer,
       host: options.host,
       httpPort: options.otlpHttpPort,
+      grpcPort: askedOr(options.otlpGrpcPort, DEFAULT_PORTS.otlpGrpc),
+      jaegerHttpPort: askedOr(options.jaegerHttpPort, DEFAULT_PORTS.jaegerHttp),
+      jaegerUdpPort: askedOr(options.jaegerUdpPort, DEFAULT_PORTS.jaegerUdp),
+      zipkinPort: askedOr(options.zipkinPort, DEFAULT_PORTS.zipkin),
+      samplingPort: askedOr(options.samplingPort, DEFAULT_PORTS.sampling),
       token: options.token,
       log,
     }),
@@ -46,7 +57,21 @@ export async function startBackendPart(options: BackendPartOptions, log: Logger)
   );
   const started = starting.move();
   return {
-    endpoints: { query: query.url, otlpHttp: collector.url },
+    endpoints: {
+      query: query.url,
+      otlpHttp: collector.url,
+      ...(collector.grpcUrl === undefined ? {} : { otlpGrpc: collector.grpcUrl }),
+      ...(collector.jaegerHttpUrl === undefined ? {} : { jaegerHttp: collector.jaegerHttpUrl }),
+      ...(collector.jaegerUdpPort === undefined
+        ? {}
+        : { jaegerUdp: `udp://${options.host}:${collector.jaegerUdpPort}` }),
+      ...(collector.zipkinUrl === undefined ? {} : { zipkin: collector.zipkinUrl }),
+      ...(collector.samplingUrl === undefined ? {} : { sampling: collector.samplingUrl }),
+    },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
+}
+
+function askedOr(port: number | undefined, fallback: number): ExtraPort {
+  return port ?? { port: fallback, ifFree: true };
 }

@@ -13,7 +13,17 @@ export const GREETINGS_SPECS = join(ROOT, 'examples/greetings/specs');
 const READY_TIMEOUT_MS = 60_000;
 
 /** Names of the listeners of `spoor up`. */
-const PORTS = ['router', 'internal', 'query', 'otlp-http', 'otlp-grpc'];
+const PORTS = [
+  'router',
+  'internal',
+  'query',
+  'otlp-http',
+  'otlp-grpc',
+  'jaeger-http',
+  'jaeger-udp',
+  'zipkin',
+  'sampling',
+];
 
 /** Flags that let any number of Spoors run side by side. */
 export function freePorts(): string[] {
