@@ -7,3 +7,11 @@ export function bodyTooLarge(limitBytes: number): Failure {
     `cannot take this body: it is larger than ${limitBytes} bytes`,
   );
 }
+
+export function bodyTooSlow(idleTimeoutMs: number): Failure {
+  return new Failure(
+    'router',
+    'request_timeout',
+    `cannot wait longer for the body: nothing came for ${idleTimeoutMs} ms`,
+  );
+}

@@ -106,6 +106,7 @@ export class Exchange implements InstanceCaller {
       headers: functionHeaders(this.#request, this.#head, this.#target, this.#invocation, lease),
       body: this.#head.hasBody ? this.#request : undefined,
       bodyLimitBytes: this.#road.bodyLimitBytes,
+      bodyIdleTimeoutMs: this.#road.bodyIdleTimeoutMs,
     };
     this.#connection = this.#road.connections.to(lease);
     this.#connection.send(request, this);
@@ -230,6 +231,18 @@ export class Exchange implements InstanceCaller {
       return;
     }
     const ms = this.#lease?.functionTimeoutMs ?? 0;
+    // Who is slow is the client; an instance that waits for it is not killed for that, for it may serve others.
+    if (this.#head.hasBody && !this.#request.complete && !this.#request.isPaused()) {
+      this.#cut('request_timeout', `cannot wait longer for the body: not complete after ${ms} ms`);
+      return;
+    }
+    if (this.#response.headersSent && this.#response.writableNeedDrain) {
+      this.#cut(
+        'request_timeout',
+        `cannot wait longer for the client: it has not read its answer after ${ms} ms`,
+      );
+      return;
+    }
     this.#lease?.timeout();
     this.#cut('function_timeout', `cannot wait longer for function [${name}]: not done after ${ms} ms`);
   }
@@ -242,8 +255,11 @@ export class Exchange implements InstanceCaller {
     );
   }
 
-  #cut(reason: 'function_timeout' | 'stream_idle' | 'stream_max_duration', message: string): void {
-    this.#fail(new Failure('timeout', reason, message));
+  #cut(
+    reason: 'request_timeout' | 'function_timeout' | 'stream_idle' | 'stream_max_duration',
+    message: string,
+  ): void {
+    this.#fail(new Failure(reason === 'request_timeout' ? 'router' : 'timeout', reason, message));
     this.#drop();
     this.#release();
   }

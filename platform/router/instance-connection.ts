@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import type { IncomingMessage } from 'node:http';
 import { AnswerReader, type AnswerSink } from './answer-reader.ts';
-import { bodyTooLarge } from './body-limit.ts';
+import { bodyTooLarge, bodyTooSlow } from './body-limit.ts';
 
 /** What is sent to an instance. Names and values of headers come from a parsed request or from us: no line breaks in them. */
 export interface InstanceRequest {
@@ -13,6 +13,8 @@ export interface InstanceRequest {
   readonly body: IncomingMessage | undefined;
   /** Of the body, in bytes; past it the call fails with `body_too_large`. */
   readonly bodyLimitBytes: number;
+  /** How long the client may keep silent in the middle of the body; past it the call fails with `request_timeout`. */
+  readonly bodyIdleTimeoutMs: number;
 }
 
 /** Who waits for the answer. After onEnd or one of the errors nothing more is called; after `abort` nothing at all. */
@@ -101,7 +103,7 @@ export class InstanceConnection {
     this.#socket.cork();
     process.nextTick(uncork, this.#socket);
     this.#socket.write(`${head}${isSized ? '' : 'transfer-encoding: chunked\r\n'}\r\n`, 'latin1');
-    this.#body = new Body(body, this.#socket, isSized, request.bodyLimitBytes, (error) => {
+    this.#body = new Body(request, body, this.#socket, isSized, (error) => {
       this.#failed(error);
       this.#socket.destroy();
     });
@@ -165,23 +167,25 @@ class Body {
   readonly #source: IncomingMessage;
   readonly #socket: Socket;
   readonly #isSized: boolean;
-  readonly #limitBytes: number;
+  readonly #limits: Pick<InstanceRequest, 'bodyLimitBytes' | 'bodyIdleTimeoutMs'>;
   readonly #fail: (error: Error) => void;
+  readonly #idle: NodeJS.Timeout;
   #received = 0;
   isSent = false;
 
   constructor(
+    limits: Pick<InstanceRequest, 'bodyLimitBytes' | 'bodyIdleTimeoutMs'>,
     source: IncomingMessage,
     socket: Socket,
     isSized: boolean,
-    limitBytes: number,
     fail: (error: Error) => void,
   ) {
     this.#source = source;
     this.#socket = socket;
     this.#isSized = isSized;
-    this.#limitBytes = limitBytes;
+    this.#limits = limits;
     this.#fail = fail;
+    this.#idle = setTimeout(this.#onSilence, limits.bodyIdleTimeoutMs).unref();
     source.on('data', this.#onData).on('end', this.#onEnd);
   }
 
@@ -190,13 +194,15 @@ class Body {
   }
 
   stop(): void {
+    clearTimeout(this.#idle);
     this.#source.off('data', this.#onData).off('end', this.#onEnd);
   }
 
   readonly #onData = (chunk: Buffer) => {
     this.#received += chunk.length;
-    if (this.#received > this.#limitBytes) {
-      this.#fail(bodyTooLarge(this.#limitBytes));
+    this.#idle.refresh();
+    if (this.#received > this.#limits.bodyLimitBytes) {
+      this.#fail(bodyTooLarge(this.#limits.bodyLimitBytes));
       return;
     }
     if (!this.#isSized) this.#socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1');
@@ -205,7 +211,14 @@ class Body {
     if (!hasRoom) this.#source.pause();
   };
 
+  readonly #onSilence = () => {
+    // It is the function that does not read: its own time-out is for that.
+    if (this.#source.isPaused()) this.#idle.refresh();
+    else this.#fail(bodyTooSlow(this.#limits.bodyIdleTimeoutMs));
+  };
+
   readonly #onEnd = () => {
+    clearTimeout(this.#idle);
     this.isSent = true;
     if (!this.#isSized) this.#socket.write('0\r\n\r\n', 'latin1');
   };

@@ -15,5 +15,6 @@ export interface Road {
   readonly connections: Connections;
   /** Infinity for none. */
   readonly bodyLimitBytes: number;
+  readonly bodyIdleTimeoutMs: number;
   readonly log: Logger;
 }

@@ -553,3 +553,38 @@ test('weights choose among functions', async () => {
   router.catalog.put(triggerOf('canary', '', { functionref: functionref({}) }));
   assert.equal((await fetch(`${router.url}/canary`)).status, 404);
 });
+
+test('a client that is slow with its body is told so, and the instance that waited for it goes on serving', async () => {
+  await using router = await startTestRouter({ bodyIdleTimeoutMs: 100 });
+  router.catalog.putFunction('echo', ECHO, { requestsPerPod: 2, functionTimeout: 1 });
+  router.catalog.put(triggerOf('greetings', 'echo', { methods: ['GET', 'POST'] }));
+  assert.equal((await fetch(`${router.url}/greetings`)).status, 200);
+  const { hostname, port } = new URL(router.url);
+  const slow = async (everyMs: number) => {
+    const socket = connect(Number(port), hostname);
+    socket.write('POST /greetings HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nx');
+    const drip = setInterval(() => socket.write('x'), everyMs);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    clearInterval(drip);
+    socket.destroy();
+    return answer.toString();
+  };
+  // Silent; and never silent for long, but without an end.
+  for (const answer of await Promise.all([slow(10_000), slow(20)])) {
+    assert.match(answer, /^HTTP\/1.1 408/);
+    assert.match(answer, /"reason":"request_timeout"/);
+  }
+  const before = router.executor.instances().find(({ fn }) => fn);
+  assert.equal((await fetch(`${router.url}/greetings`)).status, 200);
+  assert.equal(router.executor.instances().find(({ fn }) => fn)?.id, before?.id);
+});
+
+test('a client that is slow with its headers is told so', async () => {
+  await using router = await startTestRouter({ headersTimeoutMs: 200 });
+  const { hostname, port } = new URL(router.url);
+  const socket = connect(Number(port), hostname);
+  socket.write('GET / HTTP/1.1\r\nhost: x\r\nx-a: ');
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  socket.destroy();
+  assert.match(answer.toString(), /^HTTP\/1.1 408/);
+});

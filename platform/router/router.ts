@@ -33,6 +33,7 @@ import { passUpgrade, refuseUpgrade } from './upgrade.ts';
 const HEADER_LIMIT_BYTES = 64 * 1024;
 /** A client that takes longer to say its headers is cut off. */
 const HEADERS_TIMEOUT_MS = 15_000;
+const BODY_IDLE_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_MS = 65_000;
 const CONNECTION_CHECK_MS = 5_000;
 const STOP_GRACE_MS = 5_000;
@@ -51,6 +52,10 @@ export interface RouterOptions {
   readonly internalHandlers?: readonly InternalHandler[];
   /** Of a request's body; none by default, for bodies are streamed. */
   readonly bodyLimitBytes?: number;
+  /** How long a client may keep silent in the middle of a body; default 30 s. */
+  readonly bodyIdleTimeoutMs?: number;
+  /** How long it may take for its headers; default 15 s. */
+  readonly headersTimeoutMs?: number;
   readonly version?: string;
   /** Absent: asynchronous invocations are refused with `not_supported`. */
   readonly async?: AsyncOptions;
@@ -70,11 +75,14 @@ export interface Router extends AsyncDisposable {
 /** Starts both listeners: HTTPTriggers on the public one, `/fission-function/…` and what else is ours on the internal one. */
 export async function startRouter(options: RouterOptions): Promise<Router> {
   const front = new Front(options);
+  const headersTimeoutMs = options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
   const publicServer = openServer(
+    headersTimeoutMs,
     (request, response) => front.answerPublic(request, response),
     (request, socket, head) => front.upgrade(request, socket, head, false),
   );
   const internalServer = openServer(
+    headersTimeoutMs,
     (request, response) => front.answerInternal(request, response),
     (request, socket, head) => front.upgrade(request, socket, head, true),
   );
@@ -119,6 +127,7 @@ class Front {
       contextFields: new Set(tracing.propagator.fields().map((field) => field.toLowerCase())),
       connections: new Connections(),
       bodyLimitBytes: options.bodyLimitBytes ?? Infinity,
+      bodyIdleTimeoutMs: options.bodyIdleTimeoutMs ?? BODY_IDLE_TIMEOUT_MS,
       log,
     };
     this.#log = log;
@@ -340,17 +349,18 @@ class Front {
 }
 
 function openServer(
+  headersTimeoutMs: number,
   answer: (request: IncomingMessage, response: ServerResponse) => void,
   upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
 ): Server {
   const server = createServer(
     {
       maxHeaderSize: HEADER_LIMIT_BYTES,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      // A body may take as long as it likes; the function's own time-out bounds the invocation.
+      headersTimeout: headersTimeoutMs,
+      // A body may take as long as it likes, as long as something comes; the function's own time-out bounds the invocation.
       requestTimeout: 0,
       keepAliveTimeout: KEEP_ALIVE_MS,
-      connectionsCheckingInterval: CONNECTION_CHECK_MS,
+      connectionsCheckingInterval: Math.min(CONNECTION_CHECK_MS, headersTimeoutMs),
     },
     answer,
   );
@@ -369,7 +379,7 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
     error.code === 'HPE_HEADER_OVERFLOW'
       ? [431, `cannot read the headers: they are larger than ${HEADER_LIMIT_BYTES} bytes`]
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? [408, `cannot wait for the headers longer than ${HEADERS_TIMEOUT_MS} ms`]
+        ? [408, 'cannot wait longer for the headers']
         : [400, `cannot read the request: ${error.message}`];
   const requestId = randomUUID();
   const body = JSON.stringify({
