@@ -18,6 +18,8 @@ import { watchDeath } from './watch-death.ts';
 
 const WRONG_USAGE = 2;
 const REHEARSAL_DELAY_MS = 50;
+/** Loading koffi and mapping the journal takes 6 to 10 ms, which a caller who waits for the first answer need not pay. */
+const UPGRADE_DELAY_MS = 50;
 
 try {
   start(readSettings(process.env, process.argv.slice(2)));
@@ -43,11 +45,17 @@ function start(settings: Settings): void {
   registerGlobals(tracing);
 
   let rehearsal: NodeJS.Timeout | undefined;
+  let upgrade: NodeJS.Timeout | undefined;
+  const upgradeLater = () => {
+    clearTimeout(upgrade);
+    upgrade = setTimeout(() => tracing.upgradeTransport(), UPGRADE_DELAY_MS);
+  };
   const environment = createEnvironmentServer({
     settings,
     tracing,
     onSpecialized: () => {
       clearTimeout(rehearsal);
+      upgradeLater();
       traceOutgoingCalls(tracing);
     },
   });
@@ -74,6 +82,7 @@ function start(settings: Settings): void {
     () => {
       control?.say({ event: 'listening', pid: process.pid });
       setImmediate(warmUp);
+      upgradeLater();
       // An instance that was waited for is asked at once; one of the pool has the time.
       rehearsal = setTimeout(() => void rehearse(settings).catch(() => {}), REHEARSAL_DELAY_MS);
     },
@@ -83,7 +92,6 @@ function start(settings: Settings): void {
   function warmUp(): void {
     offerOpenTelemetryApi();
     captureChildren();
-    tracing.upgradeTransport();
     // The first import() of a process takes 4 ms longer than the next.
     const nothing = 'data:text/javascript,';
     void import(nothing);
