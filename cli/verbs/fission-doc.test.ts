@@ -51,7 +51,7 @@ function rows(): Row[] {
     const [, verbs, flags, says] =
       /^\| ?(.*?) ?\| (.*?) ?\| (.+) \|$/.exec(line.replaceAll('\\|', '/')) ?? [];
     if (verbs === undefined || flags === undefined || says === undefined) continue;
-    const names = [...verbs.matchAll(/`([a-z]+ [a-z-]+)`/g)].map((match) => match[1] as string);
+    const names = [...verbs.matchAll(/`([a-z]+(?: [a-z-]+)+)`/g)].map((match) => match[1] as string);
     if (names.length === 0 && verbs !== '') continue;
     if (names.length === 1) last = names[0] as string;
     for (const verb of names.length === 0 ? [last] : names)
@@ -66,12 +66,10 @@ function rows(): Row[] {
 }
 
 function find(verb: string): Command | undefined {
-  const [group, name] = verb.split(' ') as [string, string];
-  const isNamed = (command: Command, word: string) =>
-    command.name() === word || command.aliases().includes(word);
-  return program.commands
-    .find((command) => isNamed(command, group))
-    ?.commands.find((command) => isNamed(command, name));
+  let command: Command | undefined = program;
+  for (const word of verb.split(' '))
+    command = command?.commands.find((one) => one.name() === word || one.aliases().includes(word));
+  return command;
 }
 
 function takes(command: Command, flag: string): boolean {

@@ -18,6 +18,7 @@ export interface CallFlags {
 }
 
 interface TestFlags extends CallFlags, NameFlags {
+  readonly async?: boolean;
   readonly trace?: boolean;
   readonly why?: boolean;
 }
@@ -38,6 +39,10 @@ export function registerTest(fn: Command, context: CliContext): void {
     .option('-q, --query <key=value>', 'query parameter; may be repeated', collect)
     .option('--subpath <path>', 'path below the function')
     .option('-t, --timeout <duration>', 'how long to wait for the answer', durationMs, DEFAULT_TIMEOUT_MS)
+    .option(
+      '--async',
+      'do not wait for the answer: print the id of the invocation (POST unless --method says otherwise)',
+    )
     .option('--trace', 'draw the trace')
     .option('--why', 'say why it failed or was slow')
     .action((flags: TestFlags) => test(context, flags));
@@ -48,7 +53,18 @@ async function test(context: CliContext, flags: TestFlags): Promise<void> {
   const base = new URL(
     `${await context.server()}/fission-function/${namespace}${encodeURIComponent(flags.name)}`,
   );
-  const { status, body: answer, requestId, traceId } = await callFunction(base, flags.name, flags);
+  const {
+    status,
+    body: answer,
+    requestId,
+    traceId,
+  } = await callFunction(
+    base,
+    flags.name,
+    flags.async === true
+      ? { ...flags, header: [...(flags.header ?? []), 'X-Fission-Invoke-Mode: async'] }
+      : flags,
+  );
   context.out.bytes(answer);
   if (requestId !== null) context.out.remark(`\nrequest id ${requestId}`);
   if (traceId !== undefined) context.out.remark(`trace id   ${traceId}`);

@@ -18,6 +18,7 @@ import {
 } from './flags.ts';
 import type { ListFlags, NameFlags, SaveFlags } from './flags.ts';
 import { registerDescribe } from './fn-describe.ts';
+import { registerDlq } from './fn-dlq.ts';
 import { registerLog } from './fn-log.ts';
 import { registerRun } from './fn-run.ts';
 import { registerTest } from './fn-test.ts';
@@ -105,6 +106,7 @@ export function register(program: Command, context: CliContext): void {
   registerTest(fn, context);
   registerLog(fn, context);
   registerRun(fn, context);
+  registerDlq(fn, context);
   registerPods(fn, context);
   registerWait(fn, context, 'Function');
 }

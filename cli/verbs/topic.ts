@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { Failure } from '../../server/failure.ts';
 import type { CliContext } from '../context.ts';
 import { collectPairs, outputOption, verb, wholeNumber, wrongUsage } from './flags.ts';
+import { callInternal as call } from './internal-call.ts';
 
 /** How often `tail` asks for what is new. */
 const TAIL_POLL_MS = 200;
@@ -272,32 +272,4 @@ function headerText(text: string): string {
   // eslint-disable-next-line no-control-regex
   if (/^[\u0020-\u007e\u00a0-\u00ff]*$/.test(text)) return text;
   throw wrongUsage(`cannot send ${JSON.stringify(text)} in a header: only Latin-1 text can go there`);
-}
-
-async function call(context: CliContext, path: string, init: RequestInit = {}): Promise<Response> {
-  const url = `${await context.server()}${path}`;
-  let response: Response;
-  try {
-    response = await fetch(url, init);
-  } catch (error) {
-    throw new Failure(
-      'cli',
-      'unavailable',
-      `cannot reach the platform at ${new URL(url).origin}: nothing answers there. Start it with \`spoor up\``,
-      { cause: error },
-    );
-  }
-  if (response.ok) return response;
-  const text = await response.text();
-  let message = text;
-  try {
-    message = (JSON.parse(text) as { message?: string }).message ?? text;
-  } catch {
-    // Said as it came.
-  }
-  throw new Failure(
-    'queue',
-    response.status === 404 ? 'not_found' : 'unavailable',
-    message || `cannot call ${path}: status ${response.status}`,
-  );
 }

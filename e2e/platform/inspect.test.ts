@@ -26,7 +26,7 @@ describe('looking into a running function from the command line', () => {
   };
   /** Traces arrive a moment after the answer. */
   const until = async (args: readonly string[], says: RegExp) => {
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 60_000;
     for (;;) {
       const { stdout } = await run(...args);
       if (says.test(stdout)) return stdout;
@@ -164,6 +164,37 @@ describe('looking into a running function from the command line', () => {
     );
     assert.equal(refused.exitCode, 2);
     assert.match(refused.stderr, /route update --name plain/);
+  });
+
+  test('an asynchronous call is answered with an id; one that fails for good is a dead letter, redriven or purged', async () => {
+    await writeFile(
+      join(dir.path, 'e.js'),
+      'module.exports = async () => ({ status: 404, body: "not today" })',
+    );
+    await runs('fn', 'create', '--name', 'refuser', '--env', 'nodejs', '--code', 'e.js');
+    const { stdout } = await runs(
+      'fn',
+      'test',
+      '--name',
+      'refuser',
+      '--method',
+      'POST',
+      '--body',
+      '{}',
+      '--async',
+    );
+    const { invocationId } = JSON.parse(stdout) as { invocationId: string };
+    await until(['fn', 'dlq', 'list'], new RegExp(`${invocationId} +refuser +Http4xx +1 +404`));
+    assert.match((await runs('fn', 'dlq', 'show', '--id', invocationId)).stdout, /answer: not today/);
+    assert.equal(
+      (await runs('fn', 'dlq', 'redrive', '--id', invocationId)).stdout,
+      'redrove 1 dead-lettered invocation(s)\n',
+    );
+    await until(['fn', 'dlq', 'list'], new RegExp(`${invocationId} +refuser`));
+    assert.equal((await runs('fn', 'dlq', 'purge')).stdout, 'purged 1 dead-lettered invocation(s)\n');
+    const gone = await run('fn', 'dlq', 'show', '--id', invocationId);
+    assert.equal(gone.exitCode, 1);
+    assert.match(gone.stderr, /cannot find asynchronous invocation/);
   });
 
   test('a secret is a file for the function that names it', async () => {

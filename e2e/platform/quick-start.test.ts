@@ -98,7 +98,7 @@ describe("Fission's quick start, word for word", () => {
     );
     assert.match(stderr, /--cooldownperiod has no effect here/);
     await types('spoor topic publish request-topic --key a --body "{}"');
-    const deadline = Date.now() + 15_000;
+    const deadline = Date.now() + 60_000;
     let records: { key: string; value: string }[] = [];
     while (records.length === 0 && Date.now() < deadline)
       records = JSON.parse(
