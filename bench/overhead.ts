@@ -1,0 +1,268 @@
+/**
+ * What tracing adds to a server, in CPU of the function's process per request: our environment with tracing off and on, a bare
+ * node:http server and functions-framework without tracing and with OpenTelemetry's http instrumentation, batch and OTLP.
+ *
+ *     node bench/overhead.ts [rounds] [requests a second]       default 5 rounds, 12,000
+ *
+ * Every variant in a process of its own, in turn within each round: as many requests as it takes from 32 connections, then a fixed
+ * rate. The load, the sink and the agent share the other core. Round by round a variant is held against what it adds to.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer, get } from 'node:http';
+import { createServer as createNetServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { start as startAgent } from '../function/agent/agent.ts';
+import { environmentProgram } from '../function/environment/node/bundle.ts';
+import { load, type Answers, type Load } from './overhead/load.ts';
+import {
+  CODE_CPU,
+  conditions,
+  cpuNsOf,
+  median,
+  messageOf,
+  pinned,
+  spawnBeside,
+  spread,
+  table,
+  yardstickNs,
+} from './side-by-side.ts';
+
+const HELLO = join(import.meta.dirname, 'overhead/hello.cjs');
+const OTEL = join(import.meta.dirname, 'overhead/otel.cjs');
+const FRAMEWORK = resolve(
+  import.meta.dirname,
+  '../node_modules/@google-cloud/functions-framework/build/src/main.js',
+);
+const CONNECTIONS = 32;
+const SECONDS = 3;
+const WARM_UP_SECONDS = 2;
+const START_TIMEOUT_MS = 20_000;
+
+interface Variant {
+  readonly args: readonly string[];
+  /** The variant this one adds to. */
+  readonly over?: string;
+  /** Fission's environment: it is given its function before it serves. */
+  readonly isEnvironment?: boolean;
+  readonly isTraced?: boolean;
+}
+
+interface Cost {
+  readonly saturated: Answers;
+  readonly saturatedCpuUs: number;
+  readonly steady: Answers;
+  readonly steadyCpuUs: number;
+}
+
+const [role, ...args] = process.argv.slice(2);
+if (role === 'load') await generate();
+else if (role === 'beside') await standBeside(args[0] as string, args[1] as string);
+else await compare(Number(role ?? 5), Number(args[0] ?? 12_000));
+
+async function compare(rounds: number, rate: number): Promise<void> {
+  const program = await environmentProgram();
+  const variants: Readonly<Record<string, Variant>> = {
+    'environment, tracing off': { args: [program], isEnvironment: true },
+    'environment, tracing on': {
+      args: [program],
+      isEnvironment: true,
+      isTraced: true,
+      over: 'environment, tracing off',
+    },
+    'node:http': { args: [HELLO] },
+    'node:http, OpenTelemetry': { args: ['--require', OTEL, HELLO], over: 'node:http' },
+    'functions-framework': { args: [FRAMEWORK, '--target=hello', `--source=${HELLO}`] },
+    'functions-framework, OpenTelemetry': {
+      args: ['--require', OTEL, FRAMEWORK, '--target=hello', `--source=${HELLO}`],
+      over: 'functions-framework',
+    },
+  };
+  const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'spoor-bench-'));
+  const spool = mkdtempSync(join(tmpdir(), 'spoor-bench-'));
+  const beside = spawnBeside(import.meta.filename, ['beside', folder, spool]);
+  const loader = spawnBeside(import.meta.filename, ['load']);
+  const costs = new Map<string, Cost[]>(Object.keys(variants).map((name) => [name, []]));
+  const yardsticks: number[] = [];
+  try {
+    const collector = await messageOf<string>(beside);
+    for (let round = 0; round < rounds; round++) {
+      yardsticks.push(yardstickNs());
+      for (const [name, list] of costs)
+        list.push(await measure(variants[name] as Variant, { folder, collector, loader, rate }));
+    }
+  } finally {
+    beside.kill('SIGKILL');
+    loader.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+    rmSync(spool, { recursive: true, force: true });
+  }
+  print(variants, costs, yardsticks, rate);
+}
+
+function print(
+  variants: Readonly<Record<string, Variant>>,
+  costs: ReadonlyMap<string, Cost[]>,
+  yardsticks: readonly number[],
+  rate: number,
+): void {
+  const rows = [
+    [
+      'median [min..max]',
+      'req/s at most',
+      'CPU µs/req',
+      'added',
+      `CPU µs/req at ${rate}/s`,
+      'added',
+      'p50 ms',
+      'p99 ms',
+      'failed',
+    ],
+  ];
+  for (const [name, list] of costs) {
+    const over = costs.get(variants[name]?.over ?? '');
+    const added = (what: 'saturatedCpuUs' | 'steadyCpuUs') =>
+      over
+        ? spread(
+            list.map((cost, round) => cost[what] - (over[round] as Cost)[what]),
+            1,
+          )
+        : '';
+    rows.push([
+      name,
+      spread(list.map((cost) => cost.saturated.perSecond)),
+      spread(
+        list.map((cost) => cost.saturatedCpuUs),
+        1,
+      ),
+      added('saturatedCpuUs'),
+      spread(
+        list.map((cost) => cost.steadyCpuUs),
+        1,
+      ),
+      added('steadyCpuUs'),
+      median(list.map((cost) => cost.steady.p50Ms)).toFixed(2),
+      median(list.map((cost) => cost.steady.p99Ms)).toFixed(2),
+      String(list.reduce((sum, cost) => sum + cost.saturated.failed + cost.steady.failed, 0)),
+    ]);
+  }
+  console.log(`${conditions()}; two clock reads ${spread(yardsticks)} ns`);
+  console.log(table(rows));
+}
+
+async function measure(
+  variant: Variant,
+  around: { folder: string; collector: string; loader: ChildProcess; rate: number },
+): Promise<Cost> {
+  const port = await freePort();
+  const id = `i-${port}`;
+  const child = spawn(
+    ...pinned(CODE_CPU, process.execPath, [
+      ...variant.args,
+      ...(variant.isEnvironment ? ['--port', String(port)] : []),
+    ]),
+    {
+      env: {
+        PATH: process.env['PATH'],
+        PORT: String(port),
+        HOST: '127.0.0.1',
+        COLLECTOR: around.collector,
+        SPOOR_INSTANCE_ID: id,
+        ...(variant.isTraced && { SPOOR_JOURNAL: join(around.folder, `${id}.journal`) }),
+      },
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  );
+  const exited = once(child, 'exit');
+  try {
+    await untilListening(port, child);
+    if (variant.isEnvironment) await specialize(port);
+    const ask = async (seconds: number, rate: number | undefined) => {
+      const before = cpuNsOf(child.pid as number);
+      const options: Load = { port, connections: CONNECTIONS, seconds, rate };
+      around.loader.send(options);
+      const answers = await messageOf<Answers>(around.loader);
+      return { answers, cpuUs: (cpuNsOf(child.pid as number) - before) / 1e3 / answers.count };
+    };
+    await ask(WARM_UP_SECONDS, undefined);
+    const saturated = await ask(SECONDS, undefined);
+    const steady = await ask(SECONDS, around.rate);
+    return {
+      saturated: saturated.answers,
+      saturatedCpuUs: saturated.cpuUs,
+      steady: steady.answers,
+      steadyCpuUs: steady.cpuUs,
+    };
+  } finally {
+    child.kill('SIGKILL');
+    await exited;
+  }
+}
+
+async function untilListening(port: number, child: ChildProcess): Promise<void> {
+  const until = performance.now() + START_TIMEOUT_MS;
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`cannot start [${child.spawnargs.join(' ')}]`);
+    const isThere = await new Promise<boolean>((done) => {
+      get({ port, host: '127.0.0.1', path: '/healthz', agent: false }, (response) => {
+        response.resume();
+        done(true);
+      }).on('error', () => done(false));
+    });
+    if (isThere) return;
+    if (performance.now() > until) throw new Error(`cannot reach [${child.spawnargs.join(' ')}]`);
+    await sleep(20);
+  }
+}
+
+async function specialize(port: number): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${port}/v2/specialize`, {
+    method: 'POST',
+    body: JSON.stringify({
+      filepath: HELLO,
+      functionName: '',
+      FunctionMetadata: { name: 'hello', resourceVersion: '1' },
+    }),
+  });
+  if (response.status !== 202) throw new Error(`cannot specialize: ${await response.text()}`);
+}
+
+/** The load's own process: an order in, what came of it out. */
+async function generate(): Promise<void> {
+  process.on('message', (options) => {
+    load(options as Load).then(
+      (answers) => process.send?.(answers),
+      (error: unknown) => {
+        console.error(error);
+        process.exit(1);
+      },
+    );
+  });
+  await once(process, 'disconnect');
+}
+
+/** The sink of all that is traced, and our agent, in a process of their own. */
+async function standBeside(journalDir: string, spoolDir: string): Promise<void> {
+  const server = createServer((request, response) => {
+    request.resume();
+    request.on('end', () => response.end());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const collectorUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await startAgent({ journalDirs: [journalDir], spoolDir, collectorUrl });
+  process.send?.(collectorUrl);
+  await once(process, 'disconnect');
+  process.exit(0);
+}
+
+async function freePort(): Promise<number> {
+  const server = createNetServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((done) => server.close(done));
+  return port;
+}
