@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { environmentProgram } from '../node/bundle.ts';
+import { textOf } from '../node/start-with.ts';
 import { pythonProgram } from '../python/program.ts';
 import { type EnvironmentCommand, EnvironmentProcess } from './environment-process.ts';
 
@@ -112,7 +113,7 @@ async function printAtOnce(command: EnvironmentCommand, files: Record<string, st
   const found = logs.map(({ body, attributes, traceId, spanId }) => {
     const span = spanOf.get(attributes['faas.invocation_id']);
     assert.deepEqual([traceId, spanId], [span?.traceId, span?.spanId]);
-    return `${String(attributes['faas.invocation_id'])} printed ${String(body)}`;
+    return `${textOf(attributes['faas.invocation_id'])} printed ${textOf(body)}`;
   });
   const expected = Array.from({ length: INVOCATIONS }, (_, i) => i).flatMap((i) =>
     ['console', 'direct', 'child'].map((way) => `n${i}. printed ${way} n${i}.`),

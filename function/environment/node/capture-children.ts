@@ -39,7 +39,7 @@ type Stream = 'stdout' | 'stderr';
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface Spawning {
-  spawn(this: Mutable<ChildProcess>, options: SpawnOptions): unknown;
+  spawn: (this: Mutable<ChildProcess>, options: SpawnOptions) => unknown;
 }
 interface SpawnOptions {
   readonly stdio?: StdioOptions;
