@@ -4,6 +4,7 @@ import type { SpanColumns } from '../store/span-columns.ts';
 import type { TraceWriter } from '../store/store.ts';
 import type { BodyLimits } from './body.ts';
 import { GroupCommit } from './group-commit.ts';
+import { LogCommit } from './log-commit.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import type { Decoded } from './otlp-traces.ts';
 
@@ -30,19 +31,23 @@ const MAX_WRITES = 2;
 export class Ingest {
   readonly limits: CollectorLimits;
   readonly budget: MemoryBudget;
-  readonly #store: TraceWriter;
   readonly #spans: GroupCommit;
+  readonly #logs: LogCommit;
 
   constructor(store: TraceWriter, limits: Partial<CollectorLimits> = {}) {
     this.limits = { ...DEFAULT_LIMITS, ...limits };
     this.budget = new MemoryBudget(this.limits.maxHeldBytes);
-    this.#store = store;
     this.#spans = new GroupCommit({
       write: (columns) => store.writeSpanColumns(columns),
       maxRows: this.limits.batchRows,
       maxBytes: this.limits.batchBytes,
       maxWaitMs: this.limits.batchWaitMs,
       maxWrites: MAX_WRITES,
+    });
+    this.#logs = new LogCommit({
+      write: (logs) => store.writeLogs(logs),
+      maxRows: this.limits.batchRows,
+      maxWaitMs: this.limits.batchWaitMs,
     });
   }
 
@@ -59,15 +64,15 @@ export class Ingest {
 
   async logs(logs: readonly LogData[]): Promise<Decoded> {
     try {
-      await this.#store.writeLogs(logs);
+      await this.#logs.add(logs);
     } catch (error) {
       throw notStored(error);
     }
     return { accepted: logs.length, rejected: 0, reason: '' };
   }
 
-  drain(): Promise<void> {
-    return this.#spans.drain();
+  async drain(): Promise<void> {
+    await Promise.all([this.#spans.drain(), this.#logs.drain()]);
   }
 }
 

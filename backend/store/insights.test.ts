@@ -118,6 +118,22 @@ void describe('what is asked across traces', () => {
       durationNano: 4_999_999n,
       error: true,
     });
+    const edges = await store.reader.topicEdges(range);
+    assert.deepEqual(
+      edges
+        .filter(({ topic }) => topic === 'greetings')
+        .map(({ role, consumerGroup, count, errorCount }) => [role, consumerGroup, count, errorCount]),
+      [
+        ['producer', '', 2, 0],
+        ['consumer', 'cards', 1, 1],
+      ],
+    );
+    // A question in one generation's words finds spans of the other.
+    for (const key of ['messaging.destination.name', 'messaging.destination'])
+      assert.equal(
+        (await store.reader.findTraceIds({ range, attributes: { [key]: 'greetings' }, limit: 10 })).length,
+        3,
+      );
     const [lost] = await store.reader.messages({ topic: 'lost', limit: 1 });
     assert.deepEqual([lost?.partition, lost?.offset, lost?.key], [undefined, undefined, undefined]);
   });

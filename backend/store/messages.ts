@@ -1,6 +1,7 @@
+import { SPAN_KIND } from '../../function/span/span-data.ts';
 import type { Engine } from './engine.ts';
 import { sqlInteger, sqlString, within } from './sql-literal.ts';
-import type { MessageQuery, MessageSpan } from './store.ts';
+import type { MessageQuery, MessageSpan, TimeRange, TopicEdge } from './store.ts';
 
 const MAX_MESSAGES = 10_000n;
 const MAX_INT64 = 2n ** 63n - 1n;
@@ -33,5 +34,21 @@ export async function readMessages(engine: Engine, query: MessageQuery): Promise
     startUnixNano: BigInt(row[11] as string),
     durationNano: BigInt(row[12] as string),
     error: row[13] === 1,
+  }));
+}
+
+export async function readTopicEdges(engine: Engine, range: TimeRange): Promise<readonly TopicEdge[]> {
+  const rows = await engine.rows(
+    `SELECT topic, service, kind, consumer_group, count(), countIf(status = 2) FROM (
+      SELECT * FROM messages WHERE ${within('start', range)} LIMIT 1 BY trace_id, span_id, kind
+     ) GROUP BY topic, service, kind, consumer_group ORDER BY topic, kind, service, consumer_group`,
+  );
+  return rows.map(([topic, service, kind, consumerGroup, count, errors]) => ({
+    topic: topic as string,
+    service: service as string,
+    role: kind === SPAN_KIND.producer ? 'producer' : 'consumer',
+    consumerGroup: consumerGroup as string,
+    count: Number(count),
+    errorCount: Number(errors),
   }));
 }

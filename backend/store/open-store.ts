@@ -4,12 +4,15 @@ import { openClickHouse, type ClickHouseOptions } from './clickhouse-engine.ts';
 import type { Engine } from './engine.ts';
 import { migrate } from './migrate.ts';
 import { SqlReader } from './reader.ts';
+import { keepRetention, type Retention } from './retention.ts';
 import type { TraceStore } from './store.ts';
 import { ColumnWriter } from './writer.ts';
 
 /** `dataDir`: chDB, in a child process of ours. `url`: a ClickHouse server or cluster. */
 export type StoreOptions = ((Omit<ChdbOptions, 'log'> & { readonly url?: undefined }) | ClickHouseOptions) & {
   readonly log?: Logger;
+  /** Default: everything is kept. */
+  readonly retention?: Retention;
 };
 
 /** Opens the store and brings its tables to this version. Whoever opens it disposes of it. */
@@ -23,7 +26,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     await engine[Symbol.asyncDispose]();
     throw error;
   }
-  return new OpenStore(engine);
+  return new OpenStore(engine, options.retention && keepRetention(engine, options.retention, log));
 }
 
 export class OpenStore implements TraceStore {
@@ -31,13 +34,18 @@ export class OpenStore implements TraceStore {
   readonly writer: ColumnWriter;
   readonly reader: SqlReader;
 
-  constructor(engine: Engine) {
+  readonly #retention: AsyncDisposable | undefined;
+
+  constructor(engine: Engine, retention?: AsyncDisposable) {
     this.engine = engine;
+    this.#retention = retention;
     this.writer = new ColumnWriter(engine);
     this.reader = new SqlReader(engine);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    const stopped = this.#retention?.[Symbol.asyncDispose]();
     await this.engine[Symbol.asyncDispose]();
+    await stopped;
   }
 }

@@ -3,7 +3,7 @@ import { readAttributeKeys, readAttributeValues } from './attribute-completion.t
 import type { Engine } from './engine.ts';
 import { readFlowTraceIds, readLinks } from './flow.ts';
 import { readRecentLogs } from './log-search.ts';
-import { readMessages } from './messages.ts';
+import { readMessages, readTopicEdges } from './messages.ts';
 import { readFunctionStats, readRed } from './red.ts';
 import { LOG_FIELDS, RowReader, SPAN_FIELDS } from './span-row.ts';
 import { matchingSpans } from './span-filter.ts';
@@ -26,6 +26,8 @@ import type {
   RedSeries,
   StoreReader,
   TimeRange,
+  TopicEdge,
+  TopicReader,
   TraceIdMatch,
   TraceQuery,
   TraceSummary,
@@ -43,7 +45,7 @@ const CAUSE_WITHIN_NANO = 3_600_000_000_000n;
 /** Zipkin's client and server halves of a call share one id: two spans of different kinds are no repeat of each other. */
 const ONCE = 'LIMIT 1 BY trace_id, span_id, kind';
 
-export class SqlReader implements StoreReader {
+export class SqlReader implements StoreReader, TopicReader {
   readonly #engine: Engine;
 
   constructor(engine: Engine) {
@@ -131,6 +133,10 @@ export class SqlReader implements StoreReader {
 
   async messages(query: MessageQuery): Promise<readonly MessageSpan[]> {
     return await readMessages(this.#engine, query);
+  }
+
+  async topicEdges(range: TimeRange): Promise<readonly TopicEdge[]> {
+    return await readTopicEdges(this.#engine, range);
   }
 
   async recentLogs(query: LogQuery): Promise<readonly LogData[]> {

@@ -1,5 +1,6 @@
 import { SPAN_KIND, STATUS_CODE } from '../../function/span/span-data.ts';
 import { Failure } from '../../server/failure.ts';
+import { namesOf } from './attribute-generations.ts';
 import type { Engine } from './engine.ts';
 import { sqlInteger, sqlString, sqlTime } from './sql-literal.ts';
 import type { TraceQuery } from './store.ts';
@@ -51,7 +52,7 @@ async function attributeCondition(engine: Engine, key: string, value: string | n
   if (key.startsWith('resource.'))
     return (await resourceCondition(engine, key.slice('resource.'.length), value)) ?? '0';
   if (key.startsWith('event.')) return eventCondition(key.slice('event.'.length), value);
-  const conditions = [mapCondition('attributes', key, value)];
+  const conditions = namesOf(key).map((name) => mapCondition('attributes', name, value));
   const resource = await resourceCondition(engine, key, value);
   if (resource !== undefined) conditions.push(resource);
   if (key.startsWith('exception.')) conditions.push(eventCondition(key, value));

@@ -7,7 +7,7 @@ import type { SpanColumns } from './span-columns.ts';
  */
 export interface TraceStore extends AsyncDisposable {
   readonly writer: TraceWriter;
-  readonly reader: StoreReader;
+  readonly reader: StoreReader & TopicReader;
 }
 
 export interface TraceWriter {
@@ -61,6 +61,15 @@ export interface StoreReader extends TraceReader {
   durations(query: TraceQuery): Promise<readonly DurationPoint[]>;
 }
 
+/** What the map of services asks beside `dependencies`. */
+export interface TopicReader {
+  /**
+   * Who produces to and consumes from which topic: the edges of the map that have a topic at one end. Counted by span, so that
+   * a consumer joined by parent and one joined by link count alike.
+   */
+  topicEdges(range: TimeRange): Promise<readonly TopicEdge[]>;
+}
+
 export interface LogQuery {
   readonly range: TimeRange;
   readonly service?: string;
@@ -103,6 +112,16 @@ export interface MessageSpan {
   readonly startUnixNano: bigint;
   readonly durationNano: bigint;
   readonly error: boolean;
+}
+
+export interface TopicEdge {
+  readonly topic: string;
+  readonly service: string;
+  readonly role: 'producer' | 'consumer';
+  /** '' for a producer. */
+  readonly consumerGroup: string;
+  readonly count: number;
+  readonly errorCount: number;
 }
 
 export interface FlowLimits {
