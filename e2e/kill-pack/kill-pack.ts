@@ -62,6 +62,7 @@ interface Plan {
 interface Death extends Plan {
   readonly traceId: string;
   readonly status: number;
+  readonly said: string;
   readonly truth: string;
 }
 
@@ -111,24 +112,29 @@ async function die(up: SpoorUp, plan: Plan, truth: string): Promise<Death> {
     steps: String(randomInt(12)),
     ms: String(ms),
   });
-  const answer = fetch(`${up.router}/${way.fn}-${language}?${query.toString()}`);
+  let isAnswered = false;
+  const answer = fetch(`${up.router}/${way.fn}-${language}?${query.toString()}`).finally(
+    () => (isAnswered = true),
+  );
   if (way.signal !== undefined) {
-    const pid = await pidIn(truth);
+    const pid = await pidIn(truth, () => isAnswered);
     await sleep(signalAfterMs);
-    process.kill(pid, way.signal);
+    if (pid !== undefined && !isAnswered) process.kill(pid, way.signal);
   }
   const response = await answer;
-  await response.text();
+  const said = await response.text();
   const traceId = response.headers.get('traceresponse')?.split('-')[1] ?? '';
-  return { ...plan, traceId, status: response.status, truth };
+  return { ...plan, traceId, status: response.status, said, truth };
 }
 
-async function pidIn(truth: string): Promise<number> {
-  for (;;) {
+/** The pid of the instance; undefined when the invocation was over before it began. */
+async function pidIn(truth: string, isOver: () => boolean): Promise<number | undefined> {
+  while (!isOver()) {
     const pid = /^pid (\d+)\n/.exec(readOrEmpty(truth))?.[1];
     if (pid !== undefined) return Number(pid);
     await sleep(2);
   }
+  return undefined;
 }
 
 async function compare(
@@ -178,7 +184,9 @@ function faultsOf(death: Death, spans: readonly SpanData[]): string[] {
   const own = ownSpans(death, spans);
   const roots = own.filter((span) => span.kind === SPAN_KIND.server);
   if (roots.length !== 1)
-    return [`${roots.length} root spans of the function:\n${outlineOf(spans).join('\n')}`];
+    return [
+      `${roots.length} root spans of the function, answered [${death.said.trim()}]:\n${outlineOf(spans).join('\n')}`,
+    ];
   const root = roots[0] as SpanData;
   const faults = death.way.check(root);
   const names = own.map((span) => span.name);
