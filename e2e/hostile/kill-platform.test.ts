@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ControlClient } from '../../platform/spec/client.ts';
+import { fromManifest } from '../../platform/spec/manifest.ts';
+import { fetchTrace } from '../../cli/trace/fetch-trace.ts';
+import { spoorUp } from '../support/spoor.ts';
+import { outlineOf } from '../support/traces.ts';
+
+const CALLERS = 4;
+const INVOCATIONS = 40;
+const RECOVERY_MS = 60_000;
+
+test('kill -9 of the platform under load: all that was declared is back, every accepted invocation is delivered, its trace shows the break', async () => {
+  await using up = await spoorUp();
+  const control = new ControlClient(up.internal);
+  const put = (kind: string, name: string, spec: object) =>
+    control.put(fromManifest({ kind, metadata: { name }, spec }));
+  const noted = join(up.data, 'noted');
+  const code = `const { appendFileSync } = require('node:fs');
+    module.exports = async ({ request }) => {
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      appendFileSync(${JSON.stringify(noted)}, request.get('x-fission-invocation-id') + ' ' + request.get('x-fission-invocation-attempt') + '\\n');
+      return { status: 200, body: 'ok' };
+    };`;
+  const environment = { name: 'node' };
+  await put('Environment', 'node', {
+    version: 3,
+    runtime: { image: 'ghcr.io/fission/node-env' },
+    poolsize: 1,
+  });
+  await put('Package', 'later', {
+    environment,
+    deployment: { type: 'literal', literal: Buffer.from(code).toString('base64') },
+  });
+  await put('Function', 'later', {
+    environment,
+    package: { packageref: { name: 'later' } },
+    requestsPerPod: 100,
+    concurrency: 2,
+  });
+  await put('HTTPTrigger', 'later', {
+    relativeurl: '/later',
+    methods: ['POST'],
+    invocationMode: 'async',
+    functionref: { type: 'name', name: 'later' },
+  });
+  const accepted: { id: string; traceId: string }[] = [];
+  const callers = Array.from({ length: CALLERS }, async () => {
+    while (accepted.length < INVOCATIONS) {
+      try {
+        const answer = await fetch(`${up.router}/later`, { method: 'POST', body: 'x' });
+        const { invocationId, traceId } = (await answer.json()) as { invocationId: string; traceId: string };
+        if (answer.status === 202) accepted.push({ id: invocationId, traceId });
+      } catch {
+        // The platform is being killed: nothing was promised.
+        await sleep(50);
+      }
+      await sleep(5);
+    }
+  });
+  while (accepted.length < INVOCATIONS / 2) await sleep(5);
+  process.kill(await up.partPid('platform'), 'SIGKILL');
+  await Promise.all(callers);
+
+  const kinds = ['Environment', 'Package', 'Function', 'HTTPTrigger'] as const;
+  for (const kind of kinds) assert.equal((await control.list(kind)).length, 1, kind);
+
+  const deadline = Date.now() + RECOVERY_MS;
+  const state = async (id: string) =>
+    (await (await fetch(`${up.internal}/async/${id}`)).json()) as { state: string; attempts: number };
+  let interrupted: { id: string; traceId: string } | undefined;
+  for (const { id, traceId } of accepted) {
+    let now = await state(id);
+    while (now.state !== 'succeeded' && Date.now() < deadline) {
+      await sleep(50);
+      now = await state(id);
+    }
+    assert.equal(now.state, 'succeeded', `${id} after ${now.attempts} attempts`);
+    if (now.attempts > 1) interrupted = { id, traceId };
+  }
+  const delivered = new Set(
+    readFileSync(noted, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ')[0]),
+  );
+  for (const { id } of accepted) assert.ok(delivered.has(id), `${id} was never delivered`);
+
+  // One was in the middle when the platform died: its trace has both tries, the first cut off with the reason.
+  assert.ok(interrupted, 'a delivery was under way at the kill');
+  let outline: string[] = [];
+  while (Date.now() < deadline) {
+    const spans = (await fetchTrace(up.query, interrupted.traceId)) ?? [];
+    outline = outlineOf(spans);
+    const tries = spans.filter(({ name }) => name === 'invoke later');
+    const cut = tries.find(({ attributes }) =>
+      JSON.stringify(attributes['spoor.unfinished'] ?? '').includes('true'),
+    );
+    const whole = tries.find(({ attributes }) => attributes['spoor.outcome'] === 'success');
+    if (cut && whole && tries.every(({ parentSpanId }) => parentSpanId === tries[0]?.parentSpanId)) return;
+    await sleep(300);
+  }
+  assert.fail(`the break is not in the trace:\n${outline.join('\n')}`);
+});
