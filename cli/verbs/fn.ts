@@ -23,7 +23,7 @@ import { registerLog } from './fn-log.ts';
 import { registerRun } from './fn-run.ts';
 import { registerTest } from './fn-test.ts';
 import { newMetadata } from './new-metadata.ts';
-import { hasContent, newPackage, type ContentFlags } from './new-package.ts';
+import { hasContent, newPackage, type ContentFlags, type NewPackage } from './new-package.ts';
 import { contentFlags, updatePackage } from './pkg.ts';
 import { mustExist, mustGet, remove } from './remove.ts';
 import { newRoute } from './route.ts';
@@ -198,7 +198,12 @@ async function create(context: CliContext, flags: CreateFlags): Promise<void> {
       throw wrongUsage(`cannot create function '${name}' without an environment: give --env`);
     if (!saving) await mustExist(context, 'Environment', [environment]);
   }
-  if (flags.pkg === undefined) made.push(await newPackage(context, packageref, environment, flags));
+  let documents: NewPackage['documents'] = [];
+  if (flags.pkg === undefined) {
+    const created = await newPackage(context, packageref, environment, flags);
+    made.push(created.pkg);
+    documents = created.documents;
+  }
   made.push({
     kind: 'Function',
     metadata: withLabels(newMetadata(flags), flags),
@@ -210,7 +215,7 @@ async function create(context: CliContext, flags: CreateFlags): Promise<void> {
     throw wrongUsage(
       `cannot create ${describe('Function', flags)}: it is there already; change it with \`spoor fn update\``,
     );
-  await saveOrCreate(context, made, flags);
+  await saveOrCreate(context, made, flags, documents);
 }
 
 async function update(context: CliContext, flags: UpdateFlags): Promise<void> {
@@ -230,7 +235,7 @@ async function update(context: CliContext, flags: UpdateFlags): Promise<void> {
     );
     if (isShared) {
       packageref = { name: `${flags.name}-${randomUUID()}`, namespace: flags.namespace };
-      await client.create(await newPackage(context, packageref, environment, flags));
+      await client.create((await newPackage(context, packageref, environment, flags)).pkg);
     } else await updatePackage(context, await mustGet(context, 'Package', packageref), flags);
   }
   const spec = changed(

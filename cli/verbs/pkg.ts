@@ -38,7 +38,8 @@ export function register(program: Command, context: CliContext): void {
         const reference = { name: flags.name ?? `pkg-${randomUUID()}`, namespace: flags.namespace };
         const environment = { name: flags.env, namespace: flags.namespace };
         if (flags.spec !== true && flags.dry !== true) await mustExist(context, 'Environment', [environment]);
-        await saveOrCreate(context, [await newPackage(context, reference, environment, flags)], flags);
+        const { pkg, documents } = await newPackage(context, reference, environment, flags);
+        await saveOrCreate(context, [pkg], flags, documents);
       },
     );
 

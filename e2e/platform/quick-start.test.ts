@@ -111,18 +111,23 @@ describe("Fission's quick start, word for word", () => {
   });
 
   test('specs: init, create with --spec, validate, apply, destroy', async () => {
+    await writeFile(join(dir.path, 'form.js'), HELLO);
     await types('spoor spec init');
     await types(
       'spoor env create --spec --name node-spec --image ghcr.io/fission/node-env --builder ghcr.io/fission/node-builder',
     );
     await types(
-      'spoor fn create --spec --name calculator --env node-spec --deploy hello.js --entrypoint hello',
+      'spoor fn create --spec --name calculator --env node-spec --deploy form.js --entrypoint form',
     );
     await types('spoor route create --spec --method GET --url /form --function calculator');
     await types('spoor spec validate');
     const { stdout } = await types('spoor spec apply --wait');
     assert.match(stdout, /1 environment created: node-spec\n.*1 function created: calculator\n/s);
     assert.equal(await (await fetch(`${up.router}/form`)).text(), 'hello, world!\n');
+    // The spec names the file: what stands in it is what the next apply sends.
+    await writeFile(join(dir.path, 'form.js'), HELLO.replace('world', 'form'));
+    assert.match((await types('spoor spec apply')).stdout, /1 archive uploaded: .*\n1 package updated/);
+    assert.equal(await (await fetch(`${up.router}/form`)).text(), 'hello, form!\n');
     assert.match(
       await readFile(join(dir.path, 'specs/fission-deployment-config.yaml'), 'utf8'),
       /kind: DeploymentConfig/,
