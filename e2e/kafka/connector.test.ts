@@ -20,11 +20,13 @@ test("spoor connector takes the place of Fission's: same variables, key and trac
   await using queue = await openKafka({ brokers: kafka.brokers });
   const traceparents: unknown[] = [];
   const router = createServer((request, response) => {
-    void readBody(request, 1e6, 'function').then((body) => {
+    const answer = async () => {
+      const body = (await readBody(request, 1e6, 'function')).toString();
       traceparents.push(request.headers['traceparent']);
-      const fails = body.toString() === 'bad' || request.url !== '/fission-function/image';
-      response.writeHead(fails ? 500 : 201).end(`card for ${body.toString()}`);
-    });
+      const fails = body === 'bad' || request.url !== '/fission-function/image';
+      response.writeHead(fails ? 500 : 201).end(`card for ${body}`);
+    };
+    answer().catch((error: Error) => response.destroy(error));
   });
   const { url } = await listen(router, { port: 0 }, 'router');
   const data = await mkdtemp(join(tmpdir(), 'spoor-connector-'));

@@ -43,7 +43,7 @@ export async function startConnector(
  * MAX_RETRIES, CONTENT_TYPE, OFFSET_RESET_POLICY, SASL (`plaintext`, `scram_sha256`, `scram_sha512`) with USERNAME and
  * PASSWORD, TLS (`enable`) with CA, CERT and KEY in PEM. Ours beside them: SPOOR_BATCH_SIZE, SPOOR_BATCH_FORMAT,
  * SPOOR_PARALLELISM, SPOOR_TRACE_CONTEXT, SPOOR_RETRY_BACKOFF_MS, SPOOR_RETRY_BACKOFF_MAX_MS, SPOOR_TIMEOUT_MS, as the keys of
- * docs/triggers.md; SPOOR_INSTANCE_ID makes it a static member of its group.
+ * docs/triggers.md; SPOOR_INSTANCE_ID makes it a static member of its group, SPOOR_SESSION_TIMEOUT_MS says how soon a dead one is replaced (30,000).
  */
 export function readConnectorOptions(env: Environment): ConnectorOptions {
   const topic = needed(env, 'TOPIC');
@@ -101,6 +101,7 @@ function readKafka(env: Environment): KafkaOptions {
     brokers,
     clientId: 'spoor-connector',
     instanceId: optional('SPOOR_INSTANCE_ID'),
+    sessionTimeoutMs: parseSessionTimeout(env['SPOOR_SESSION_TIMEOUT_MS']),
     ...(mechanism
       ? { sasl: { mechanism, username: needed(env, 'USERNAME'), password: needed(env, 'PASSWORD') } }
       : {}),
@@ -131,6 +132,13 @@ function parseRetries(text: string | undefined): number {
   throw bad('MAX_RETRIES', text, 'it is a whole number');
 }
 
+function parseSessionTimeout(text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  const value = /^\d{1,7}$/.test(text) ? Number(text) : 0;
+  if (value >= 1_000) return value;
+  throw bad('SPOOR_SESSION_TIMEOUT_MS', text, 'it is a time in milliseconds, 1000 or more');
+}
+
 function parseEndpoint(text: string): URL {
   if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return new URL(text);
   throw bad('HTTP_ENDPOINT', text, 'it is not an http or https URL');
@@ -152,7 +160,7 @@ function endpointInvoker(endpoint: URL, agent: Agent): FunctionInvoker {
       const answer = await agent.request({
         origin: endpoint.origin,
         path: `${endpoint.pathname}${endpoint.search}`,
-        method: method as 'POST',
+        method,
         headers,
         body,
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),

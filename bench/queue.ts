@@ -1,0 +1,271 @@
+/**
+ * Messages per second through a Node echo function and their latency, tracing on and off, on the embedded log and on Kafka.
+ *
+ *     node bench/queue.ts --messages 20000 --rounds 5
+ *
+ * Router, executor, queue and trigger run in this process, as in `spoor platform`; the function is an instance of its own. With
+ * tracing on everybody writes journals (the agent that drains them is measured in bench/agent.ts). Off: no journal, and the
+ * function samples nothing. Rounds alternate, medians count. Latency is from produce to the answer's record, one message at a
+ * time. `platform CPU` is this process's time for a message: what is left of 1000 ms / rate × cores is function, broker, waiting.
+ */
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { applyDirectory } from '../cli/verbs/spec.ts';
+import { startKafka } from '../e2e/kafka/brokers.ts';
+import { environmentProgram } from '../function/environment/node/bundle.ts';
+import { createSampler } from '../function/span/sampler.ts';
+import { startTracing } from '../function/span/tracing.ts';
+import type { ExecutorClient } from '../platform/executor/client.ts';
+import { startExecutor } from '../platform/executor/executor.ts';
+import { openEmbeddedLog } from '../platform/queue/embedded-log.ts';
+import { openKafka } from '../platform/queue/kafka.ts';
+import type { Queue } from '../platform/queue/queue.ts';
+import { createRouterClient } from '../platform/router/client.ts';
+import { startRouter } from '../platform/router/router.ts';
+import { controlHandler } from '../platform/spec/control.ts';
+import { openRegistry } from '../platform/spec/registry.ts';
+import { startTriggers } from '../platform/trigger/triggers.ts';
+import { silentLog } from '../server/log.ts';
+
+const PARTITIONS = 12;
+const PARALLELISM = 4;
+const LATENCY_MESSAGES = 300;
+const WARM_UP = 500;
+
+interface Round {
+  readonly perSecond: number;
+  readonly cpuMicros: number;
+  readonly latenciesMs: readonly number[];
+}
+
+const { values } = parseArgs({
+  options: { messages: { type: 'string', default: '20000' }, rounds: { type: 'string', default: '5' } },
+});
+const messages = Number(values.messages);
+const rounds = Number(values.rounds);
+
+for (const maker of ['embedded log', 'Kafka'] as const) {
+  await using kafka = maker === 'Kafka' ? await startKafka() : undefined;
+  const results: Record<'on' | 'off', Round[]> = { on: [], off: [] };
+  for (let round = 0; round < rounds; round += 1)
+    for (const tracing of round % 2 === 0 ? (['on', 'off'] as const) : (['off', 'on'] as const))
+      results[tracing].push(await run(tracing === 'on', kafka?.brokers));
+  for (const tracing of ['off', 'on'] as const) {
+    const all = results[tracing];
+    const latencies = all.flatMap(({ latenciesMs }) => latenciesMs).sort((a, b) => a - b);
+    console.log(
+      `${maker}, tracing ${tracing}: ${median(all.map(({ perSecond }) => perSecond)).toFixed(0)} messages/s, ` +
+        `latency p50 ${quantile(latencies, 0.5).toFixed(2)} ms, p99 ${quantile(latencies, 0.99).toFixed(2)} ms, ` +
+        `platform CPU ${median(all.map(({ cpuMicros }) => cpuMicros)).toFixed(0)} µs a message`,
+    );
+  }
+  const ratios = results.on.map(({ perSecond }, i) => perSecond / (results.off[i] as Round).perSecond);
+  console.log(
+    `${maker}: on/off ${median(ratios).toFixed(3)} (pairs ${ratios.map((r) => r.toFixed(3)).join(' ')})`,
+  );
+}
+
+async function run(isTraced: boolean, brokers: readonly string[] | undefined): Promise<Round> {
+  await using stack = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'spoor-bench-'));
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  const log = silentLog();
+  const queue: Queue = stack.use(
+    brokers ? await openKafka({ brokers }) : await openEmbeddedLog({ path: join(folder, 'topics.db') }),
+  );
+  const journals = join(folder, 'journals');
+  await mkdir(journals);
+  const tracingOf = (service: string) =>
+    stack.use(
+      startTracing({
+        journal: isTraced ? join(journals, `${service}.journal`) : undefined,
+        segmentCount: 256,
+        ...(isTraced ? {} : { sampler: createSampler('always_off') }),
+        resource: { 'service.name': service },
+      }),
+    );
+  const registry = stack.use(await openRegistry({ dataDir: folder, log }));
+  const executorReady = Promise.withResolvers<ExecutorClient>();
+  const router = stack.use(
+    await startRouter({
+      catalog: registry,
+      executor: { acquire: async (fn, lease) => (await executorReady.promise).acquire(fn, lease) },
+      tracing: tracingOf('router'),
+      host: '127.0.0.1',
+      port: 0,
+      internalPort: 0,
+      internalHandlers: [{ prefix: '/control/', handle: controlHandler(registry) }],
+      log,
+    }),
+  );
+  executorReady.resolve(
+    stack.use(
+      await startExecutor({
+        catalog: registry,
+        tracing: tracingOf('executor'),
+        journalDir: journals,
+        runDir: join(folder, 'run'),
+        programs: { node: async () => ({ command: process.execPath, args: [await environmentProgram()] }) },
+        instanceEnv: () => ({ SPOOR_INTERNAL_URL: router.internalUrl, SPOOR_ROUTER_URL: router.url }),
+        nodePath: resolve(import.meta.dirname, '../node_modules'),
+        log,
+      }),
+    ),
+  );
+  const topic = `in-${Date.now()}`;
+  const answers = `out-${Date.now()}`;
+  for (const name of [topic, answers]) await queue.createTopic(name, { partitions: PARTITIONS });
+  await applyDirectory(router.internalUrl, await writeSpecs(folder, topic, answers, isTraced), {
+    wait: true,
+  });
+  stack.use(
+    await startTriggers({
+      catalog: registry,
+      queue,
+      invoker: createRouterClient({ internalUrl: router.internalUrl }),
+      tracing: tracingOf('trigger'),
+      dataDir: folder,
+      log,
+    }),
+  );
+  const answered = await countAnswers(queue, answers);
+  stack.use(answered.subscription);
+
+  await produce(queue, topic, WARM_UP);
+  await answered.reach(WARM_UP);
+  const cpu = process.cpuUsage();
+  const started = performance.now();
+  await produce(queue, topic, messages);
+  await answered.reach(WARM_UP + messages);
+  const seconds = (performance.now() - started) / 1_000;
+  const { user, system } = process.cpuUsage(cpu);
+  const latenciesMs: number[] = [];
+  for (let i = 1; i <= LATENCY_MESSAGES; i += 1) {
+    const at = performance.now();
+    await produce(queue, topic, 1);
+    await answered.reach(WARM_UP + messages + i);
+    latenciesMs.push(performance.now() - at);
+  }
+  return { perSecond: messages / seconds, cpuMicros: (user + system) / messages, latenciesMs };
+}
+
+async function produce(queue: Queue, topic: string, count: number): Promise<void> {
+  const value = Buffer.from(JSON.stringify({ hello: 'world' }));
+  for (let left = count; left > 0; left -= 500) {
+    const records = Array.from({ length: Math.min(left, 500) }, () => ({ key: null, value, headers: [] }));
+    await queue.produce(topic, records);
+  }
+}
+
+async function countAnswers(queue: Queue, topic: string) {
+  const seen = { count: 0 };
+  const more = new EventTarget();
+  const subscription = await queue.subscribe({
+    topic,
+    group: 'bench',
+    offsetReset: 'earliest',
+    maxBatchSize: 1_000,
+    onRecords: async (records) => {
+      seen.count += records.length;
+      more.dispatchEvent(new Event('more'));
+    },
+    onError: (error) => {
+      throw error;
+    },
+  });
+  return {
+    subscription,
+    async reach(wanted: number) {
+      while (seen.count < wanted) await once(more, 'more');
+    },
+  };
+}
+
+async function writeSpecs(
+  folder: string,
+  topic: string,
+  answers: string,
+  isTraced: boolean,
+): Promise<string> {
+  const app = join(folder, 'app');
+  await mkdir(join(app, 'specs'), { recursive: true });
+  await mkdir(join(app, 'functions'));
+  await writeFile(
+    join(app, 'functions/echo.js'),
+    'module.exports = async ({ request }) => ({ status: 200, body: request.body });\n',
+  );
+  const environment = isTraced
+    ? ''
+    : '\n    container: { env: [{ name: OTEL_TRACES_SAMPLER, value: always_off }] }';
+  await writeFile(
+    join(app, 'specs/echo.yaml'),
+    `apiVersion: fission.io/v1
+kind: DeploymentConfig
+name: echo
+uid: 0b6b1c6e-0f3c-4a53-8c6e-7a2a7ad2a111
+---
+apiVersion: fission.io/v1
+kind: Environment
+metadata: { name: nodejs, namespace: default }
+spec:
+  version: 3
+  runtime:
+    image: ghcr.io/fission/node-env${environment}
+  poolsize: 1
+---
+kind: ArchiveUploadSpec
+name: echo
+include: [functions/*.js]
+---
+apiVersion: fission.io/v1
+kind: Package
+metadata: { name: echo, namespace: default }
+spec:
+  environment: { name: nodejs, namespace: default }
+  deployment: { type: url, url: "archive://echo" }
+  source: {}
+status: { buildstatus: succeeded }
+---
+apiVersion: fission.io/v1
+kind: Function
+metadata: { name: echo, namespace: default }
+spec:
+  environment: { name: nodejs, namespace: default }
+  package: { packageref: { name: echo, namespace: default }, functionName: echo }
+  InvokeStrategy: { StrategyType: execution, ExecutionStrategy: { ExecutorType: poolmgr } }
+  functionTimeout: 60
+  idletimeout: 120
+  concurrency: 1
+  requestsPerPod: 100
+---
+apiVersion: fission.io/v1
+kind: MessageQueueTrigger
+metadata: { name: echo, namespace: default }
+spec:
+  functionref: { type: name, name: echo }
+  messageQueueType: kafka
+  mqtkind: fission
+  topic: ${topic}
+  respTopic: ${answers}
+  maxRetries: 0
+  contentType: application/json
+  metadata: { offsetResetPolicy: earliest, parallelism: "${PARALLELISM}" }
+`,
+  );
+  return join(app, 'specs');
+}
+
+function median(numbers: readonly number[]): number {
+  return quantile(
+    numbers.toSorted((a, b) => a - b),
+    0.5,
+  );
+}
+
+/** Of sorted numbers. */
+function quantile(sorted: readonly number[], q: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? Number.NaN;
+}
