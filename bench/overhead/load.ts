@@ -57,7 +57,7 @@ export async function load(options: Load): Promise<Answers> {
     );
   } else {
     const idle = [...connections];
-    const running = new Set<Promise<void>>();
+    const running = new Set<Promise<boolean>>();
     while (performance.now() < until) {
       const due = Math.floor(((performance.now() - from) / 1_000) * options.rate);
       for (; sent < due && idle.length > 0; sent++) {

@@ -23,6 +23,7 @@ import {
 import { isTimeInput, monotonicMs, toMonotonicMs } from './clock.ts';
 import { hexToWord, randomWord, wordToHex } from './ids.ts';
 import type { JournalWriter, RawIds } from './journal-writer.ts';
+import { CheckedSpanContext } from './span-context.ts';
 import type { SpanLimits } from './tracing-env.ts';
 
 /** What all spans of one Tracing share. */
@@ -129,14 +130,13 @@ export class JournalSpan implements Span, RawIds {
     if (this.#context) return this.#context;
     if (this.#traceId === '')
       this.#traceId = wordToHex(this.t0) + wordToHex(this.t1) + wordToHex(this.t2) + wordToHex(this.t3);
-    const context: SpanContext = {
-      traceId: this.#traceId,
-      spanId: wordToHex(this.s0) + wordToHex(this.s1),
-      traceFlags: SAMPLED,
-    };
-    if (this.traceState !== undefined) context.traceState = this.traceState;
-    this.#context = context;
-    return context;
+    const spanId = wordToHex(this.s0) + wordToHex(this.s1);
+    this.#context = new CheckedSpanContext(
+      { traceId: this.#traceId, spanId, traceFlags: SAMPLED },
+      this.traceState,
+      false,
+    );
+    return this.#context;
   }
 
   isRecording(): boolean {

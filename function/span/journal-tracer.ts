@@ -1,5 +1,4 @@
 import {
-  isSpanContextValid,
   ROOT_CONTEXT,
   trace,
   INVALID_SPAN_CONTEXT,
@@ -13,6 +12,7 @@ import { contextManager } from './context-manager.ts';
 import { hexToWord, randomWord, wordToHex } from './ids.ts';
 import { JournalSpan, type SpanHome } from './journal-span.ts';
 import { NO_PARENT, type Sampler } from './sampler.ts';
+import { isValid } from './span-context.ts';
 import { isSuppressed } from './suppress.ts';
 
 /** A tracer whose spans go to a journal; one that is switched off hands the parent's context on. */
@@ -65,7 +65,7 @@ export class JournalTracer implements Tracer {
     name: string,
     options: SpanOptions | undefined,
   ): Span {
-    if (parent === undefined || !isSpanContextValid(parent)) {
+    if (parent === undefined || !isValid(parent)) {
       let t0 = randomWord();
       const t1 = randomWord();
       const t2 = randomWord();
