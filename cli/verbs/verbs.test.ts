@@ -360,7 +360,7 @@ interface Cli extends AsyncDisposable {
   run(...args: readonly string[]): Promise<{ code: number; out: string; err: string }>;
 }
 
-/** The verbs as `cli/main.ts` mounts them, against a real control API; functions and topics answer by rote. */
+/** The verbs as `cli/program.ts` mounts them, against a real control API; functions and topics answer by rote. */
 async function startCli(): Promise<Cli> {
   await using starting = new AsyncDisposableStack();
   const dir = starting.use(await mkdtempDisposable(join(tmpdir(), 'spoor-cli-')));
