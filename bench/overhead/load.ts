@@ -57,16 +57,18 @@ export async function load(options: Load): Promise<Answers> {
     );
   } else {
     const idle = [...connections];
-    const running = new Set<Promise<boolean>>();
+    const running = new Set<Promise<void>>();
+    const askOne = async (connection: Connection) => {
+      await connection.ask(performance.now(), answered);
+      idle.push(connection);
+    };
     while (performance.now() < until) {
       const due = Math.floor(((performance.now() - from) / 1_000) * options.rate);
       for (; sent < due && idle.length > 0; sent++) {
         const connection = idle.pop() as Connection;
-        const asked = connection.ask(performance.now(), answered).then(() => {
-          idle.push(connection);
-          running.delete(asked);
-        });
+        const asked = askOne(connection);
         running.add(asked);
+        void asked.finally(() => running.delete(asked));
       }
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
