@@ -84,6 +84,9 @@ export function ComparePage() {
   );
 }
 
+/** Differences below this share of the largest are noise between two runs, and stay grey. */
+const NOTABLE = 0.02;
+
 function Comparison({ a, b }: { readonly a: Trace; readonly b: Trace }) {
   const rows = useMemo(() => mergeTraces(a, b), [a, b]);
   const colors = useMemo(() => assignColors([...a.services, ...b.services].map(({ name }) => name)), [a, b]);
@@ -107,13 +110,14 @@ function Comparison({ a, b }: { readonly a: Trace; readonly b: Trace }) {
       render: (row) => (
         <span className="merged-name" style={{ paddingLeft: Math.min(row.depth, 24) * 14 }}>
           <i style={{ background: colors.get(row.service) }} />
-          <span className="dim">{row.service !== row.name && row.service}</span> {row.name}
+          {row.service !== row.name && <span className="dim">{row.service} </span>}
+          {row.name}
         </span>
       ),
     },
     {
       key: 'where',
-      title: '',
+      title: 'In',
       width: '96px',
       sortBy: (row) => (row.a && row.b ? 0 : 1),
       render: (row) =>
@@ -135,7 +139,9 @@ function Comparison({ a, b }: { readonly a: Trace; readonly b: Trace }) {
         const delta = deltaOf(row);
         if (delta === 0) return none;
         return (
-          <span className={delta > 0 ? 'error-text' : 'better-text'}>
+          <span
+            className={Math.abs(delta) < most * NOTABLE ? 'dim' : delta > 0 ? 'error-text' : 'better-text'}
+          >
             {delta > 0 ? '+' : ''}
             {formatDuration(delta)}
           </span>

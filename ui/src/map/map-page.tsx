@@ -79,10 +79,7 @@ function MapView({ map }: { readonly map: MapJson }) {
             >
               {formatRate(edge.ratePerSecond)}
               {edge.kind === 'receive' && (
-                <span className="dim"> lag {formatDuration(Number(edge.lagP99Nano))}</span>
-              )}
-              {edge.errors > 0 && (
-                <span className="error-text"> {formatPercent(edge.errors / edge.calls)}</span>
+                <span className="dim">lag {formatDuration(Number(edge.lagP99Nano))}</span>
               )}
             </span>
           ))}

@@ -136,7 +136,6 @@ function ResultRow(props: {
       to="/trace/$traceId"
       params={{ traceId: summary.traceId }}
       className={errors > 0 ? 'result result-error' : 'result'}
-      aria-label={`${summary.rootServiceName} ${summary.rootOperationName}, ${formatDuration(duration)}, ${summary.spanCount} spans, ${errors} errors, ${formatAgo(startMs, props.nowMs)}`}
     >
       <span className="result-time">
         <span className="mono" title={formatDay(startMs)}>
@@ -167,9 +166,13 @@ function ResultRow(props: {
           ))}
         </span>
       </span>
-      <span className="mono right">{summary.spanCount}</span>
+      <span className="mono right">
+        {summary.spanCount}
+        <span className="sr"> spans</span>
+      </span>
       <span className={errors > 0 ? 'mono right error-text' : 'mono right dim'}>
-        {errors > 0 ? errors : '·'}
+        {errors > 0 ? errors : <span aria-hidden="true">·</span>}
+        {errors > 0 && <span className="sr"> errors</span>}
       </span>
       <span className="mono right result-duration">
         {formatDuration(duration)}

@@ -6,11 +6,7 @@ import { SpanRef } from './why-panel.tsx';
 const MOST_SHOWN = 7;
 
 /** Where the time went, as one bar; its parts sum to the whole. */
-export function AccountBar(props: {
-  readonly account: AccountJson;
-  readonly traceId: string;
-  readonly onSelect: (spanId: string) => void;
-}) {
+export function AccountBar(props: { readonly account: AccountJson; readonly traceId: string }) {
   const { account } = props;
   const { shown, restNano, restShare } = foldStages(account.stages, MOST_SHOWN);
   return (

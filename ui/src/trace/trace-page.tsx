@@ -90,8 +90,9 @@ function TraceView({ trace, onReload }: { readonly trace: Trace; readonly onRelo
         onReload={onReload}
         onSelect={select}
       />
-      {why.data && <WhyPanel key={why.data.outcome} why={why.data} traceId={trace.id} onSelect={select} />}
-      {account && <AccountBar account={account} traceId={trace.id} onSelect={select} />}
+      {why.isPending && <p className="why why-line dim">Looking for the reason…</p>}
+      {why.data && <WhyPanel key={why.data.outcome} why={why.data} traceId={trace.id} />}
+      {account && <AccountBar account={account} traceId={trace.id} />}
       <TraceTools
         search={search}
         hasGaps={findGaps(trace.spans, trace.durationNanos).length > 0}

@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import { useState } from 'react';
+import { type ReactNode, useState } from 'react';
 import type { CauseJson, SpanRefJson, TwinJson, WhyJson } from '../../../backend/query/shapes.ts';
 import { formatDuration } from '../text/duration.ts';
 
@@ -12,11 +12,7 @@ const OUTCOMES: Readonly<Record<WhyJson['outcome'], string>> = {
 const MOST_DIFFERENCES = 4;
 
 /** The verdict: what happened and why, each sentence resting on spans that a click opens. */
-export function WhyPanel(props: {
-  readonly why: WhyJson;
-  readonly traceId: string;
-  readonly onSelect: (spanId: string) => void;
-}) {
+export function WhyPanel(props: { readonly why: WhyJson; readonly traceId: string }) {
   const { why } = props;
   const [cause, ...others] = why.causes;
   const [isOpen, setOpen] = useState(why.outcome !== 'healthy');
@@ -73,12 +69,7 @@ export function WhyPanel(props: {
   );
 }
 
-function Cause(props: {
-  readonly cause: CauseJson;
-  readonly traceId: string;
-  readonly onSelect: (spanId: string) => void;
-  readonly isFirst?: boolean;
-}) {
+function Cause(props: { readonly cause: CauseJson; readonly traceId: string; readonly isFirst?: boolean }) {
   const { cause } = props;
   return (
     <article className="why-cause">
@@ -105,7 +96,6 @@ function Sentence(props: {
   readonly text: string;
   readonly spans: readonly SpanRefJson[];
   readonly traceId: string;
-  readonly onSelect: (spanId: string) => void;
 }) {
   const [first, ...rest] = props.spans;
   if (!first) return <>{props.text}</>;
@@ -129,28 +119,26 @@ function Sentence(props: {
   );
 }
 
+/** The way to a span: in place when it is of this trace, whose view stays as it is. */
 export function SpanRef(props: {
   readonly to: SpanRefJson;
   readonly traceId: string;
-  readonly onSelect: (spanId: string) => void;
   readonly className: string;
   readonly label?: string;
-  readonly children: React.ReactNode;
+  readonly children: ReactNode;
 }) {
-  const { to, className, label, children } = props;
-  return to.traceId === props.traceId ? (
-    <button type="button" className={className} aria-label={label} onClick={() => props.onSelect(to.spanId)}>
-      {children}
-    </button>
-  ) : (
+  const { to } = props;
+  const isHere = to.traceId === props.traceId;
+  return (
     <Link
       to="/trace/$traceId"
       params={{ traceId: to.traceId }}
-      search={{ span: to.spanId }}
-      className={className}
-      aria-label={label}
+      search={(before) => ({ ...(isHere ? before : {}), span: to.spanId })}
+      replace={isHere}
+      className={props.className}
+      aria-label={props.label}
     >
-      {children}
+      {props.children}
     </Link>
   );
 }

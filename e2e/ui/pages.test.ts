@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Browser } from 'playwright-core';
+import { buildUi } from '../../scripts/build-ui.ts';
+import { launchBrowser } from '../support/browser.ts';
+import { deployGreetings, greet, spoorUp, type SpoorUp } from '../support/spoor.ts';
+import { settledTrace } from '../support/traces.ts';
+import { openScreen } from './screen.ts';
+
+const FAULTS = ['error', 'crash', 'timeout', 'slow'] as const;
+
+/** Every page on live greetings with every fault among them. */
+describe('the pages', () => {
+  let up: SpoorUp;
+  let browser: Browser;
+  const traces = new Map<string, string>();
+
+  before(async () => {
+    await buildUi();
+    up = await spoorUp();
+    await deployGreetings(up);
+    for (let i = 0; i < 3; i += 1)
+      traces.set(i === 0 ? 'first' : 'good', (await greet(up, { name: `Ada ${i}`, language: 'fr' })).traceId);
+    const sent = await Promise.all(
+      FAULTS.map(async (fault) => ({ fault, ...(await greet(up, { name: fault, language: 'en', fault })) })),
+    );
+    for (const { fault, traceId } of sent) traces.set(fault, traceId);
+    await settledTrace(up, idOf('good'), 'send cards');
+    for (const fault of ['error', 'crash', 'timeout'])
+      await settledTrace(up, idOf(fault), 'send greetings-errors');
+    await settledTrace(up, idOf('slow'), 'send cards');
+    browser = await launchBrowser();
+  });
+  after(async () => {
+    await browser.close();
+    await up[Symbol.asyncDispose]();
+  });
+  const idOf = (kind: string) => {
+    const id = traces.get(kind);
+    assert.ok(id, `a trace for ${kind}`);
+    return id;
+  };
+
+  const pages: readonly { readonly name: string; readonly path: () => string; readonly shows: string }[] = [
+    { name: 'home', path: () => '/', shows: 'Latest failures' },
+    { name: 'search', path: () => '/search', shows: 'Shape' },
+    { name: 'function', path: () => '/functions/image', shows: 'Failures by cause' },
+    { name: 'trace', path: () => `/trace/${idOf('crash')}`, shows: 'Try next' },
+    { name: 'trace-spans', path: () => `/trace/${idOf('crash')}?view=spans`, shows: 'draw background' },
+    {
+      name: 'trace-statistics',
+      path: () => `/trace/${idOf('crash')}?view=statistics`,
+      shows: 'Longest',
+    },
+    { name: 'trace-logs', path: () => `/trace/${idOf('error')}?view=logs`, shows: 'cannot measure' },
+    { name: 'journey', path: () => `/flow/${idOf('crash')}`, shows: 'greetings-errors' },
+    { name: 'map', path: () => '/map', shows: 'is read by' },
+    { name: 'topics', path: () => '/topics', shows: 'dead letter' },
+    { name: 'logs', path: () => '/logs', shows: 'cannot measure' },
+    { name: 'compare', path: () => `/compare?a=${idOf('good')}&b=${idOf('crash')}`, shows: 'second only' },
+    { name: 'quality', path: () => '/quality', shows: 'traces' },
+  ];
+  const windows = [
+    { width: 1_440, scheme: 'light' },
+    { width: 1_280, scheme: 'dark' },
+    { width: 768, scheme: 'light' },
+  ] as const;
+  for (const { name, path, shows } of pages) {
+    test(`${name}: shown without errors, readable for everyone, at every width, light and dark`, async () => {
+      for (const { width, scheme } of windows) {
+        await using screen = await openScreen(browser, { width, scheme });
+        await screen.page.goto(up.query + path());
+        await screen.page.getByText(shows).first().waitFor();
+        await screen.assertFits();
+        await screen.assertAccessible();
+        await screen.shoot(`${name}-${width}-${scheme}`);
+        assert.deepEqual(screen.problems, []);
+      }
+    });
+  }
+
+  test('from Home to the reason of a failure in one click, and to its span in another', async () => {
+    await using screen = await openScreen(browser);
+    const { page } = screen;
+    await page.goto(`${up.query}/`);
+    await page.getByText('Why did the latest fail?').click();
+    const why = page.getByRole('region', { name: 'Why' });
+    await why.getByText('Failed', { exact: true }).waitFor();
+    await why.locator('a.why-sentence').first().click();
+    await page.getByRole('complementary').waitFor();
+    assert.match(page.url(), /[?&]span=[0-9a-f]{16}/);
+  });
+
+  const reasons: readonly (readonly [fault: string, words: RegExp])[] = [
+    ['error', /font|Error/],
+    ['crash', /SIGKILL/],
+    ['timeout', /time-out|timeout/],
+    ['slow', /validator|slow/i],
+  ];
+  for (const [fault, words] of reasons) {
+    test(`${fault}: the reason is found in three clicks from Home`, async () => {
+      await using screen = await openScreen(browser);
+      const { page } = screen;
+      await page.goto(`${up.query}/`);
+      // The function, and among its failed or slow calls this one.
+      await page
+        .getByRole('table', { name: 'Functions' })
+        .getByRole('link', { name: fault === 'slow' ? 'validator' : 'image' })
+        .click();
+      const list = page.getByRole('table', { name: fault === 'slow' ? 'Slowest' : 'Failed last' });
+      await list
+        .locator(`a[href*="${idOf(fault)}"]`)
+        .first()
+        .click();
+      const why = page.getByRole('region', { name: 'Why' });
+      await why.getByText(words).first().waitFor();
+      await screen.shoot(`why-${fault}`);
+    });
+  }
+
+  test('a drag over the plot of a search narrows it to that time', async () => {
+    await using screen = await openScreen(browser);
+    const { page } = screen;
+    await page.goto(`${up.query}/search`);
+    const area = page.locator('.plot-area');
+    const box = await area.boundingBox();
+    assert.ok(box);
+    const y = box.y + 4;
+    await page.mouse.move(box.x + box.width * 0.3, y);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.999, y, { steps: 4 });
+    await page.mouse.up();
+    await page.waitForURL(/from=\d+&to=\d+/);
+    // The first greetings of all are left of it.
+    await page.locator(`a.result[href*="${idOf('first')}"]`).waitFor({ state: 'detached' });
+    await page.locator('a.result').first().waitFor();
+  });
+
+  test('live: a trace that arrives is shown without asking', async () => {
+    await using screen = await openScreen(browser);
+    const { page } = screen;
+    await page.goto(`${up.query}/search?live=true`);
+    await page.locator('a.result').first().waitFor();
+    const { traceId } = await greet(up, { name: 'Lise', language: 'de' });
+    await page.locator(`a.result[href*="${traceId}"]`).waitFor({ timeout: 20_000 });
+  });
+
+  test('a trace that goes on grows on the screen', async () => {
+    await using screen = await openScreen(browser);
+    const { page } = screen;
+    const { traceId } = await greet(up, { name: 'Kurt', language: 'en', fault: 'timeout' });
+    await page.goto(`${up.query}/trace/${traceId}`);
+    await page.locator('.wf-row').first().waitFor();
+    // The dead letter is the last thing that happens, seconds after the page was opened.
+    await page.getByText('send greetings-errors').waitFor({ timeout: 30_000 });
+  });
+
+  test('what is not there is said, and how to go on', async () => {
+    await using screen = await openScreen(browser);
+    const { page } = screen;
+    await page.goto(`${up.query}/trace/${'f'.repeat(32)}`);
+    await page.getByText('This trace cannot be shown').waitFor();
+    await page.goto(`${up.query}/functions/nobody`);
+    await page.getByText('Nothing to say of nobody').waitFor();
+    await page.goto(`${up.query}/no/such/page`);
+    await page.getByText('There is no such page').waitFor();
+  });
+});
