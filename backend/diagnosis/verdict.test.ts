@@ -84,7 +84,7 @@ function greeting(
   ];
   const known = new Set(base.map(({ id }) => id));
   const added = Object.entries(change).flatMap(([id, of]) =>
-    known.has(id) || !of ? [] : [{ id, at: [0, 1], ...of } as SpanSketch],
+    known.has(id) || !of ? [] : [{ id, at: [0, 1] as const, ...of }],
   );
   const shift = (ms: number) => (late.ms > 0 && ms > late.after ? ms + late.ms : ms);
   return [...base, ...added]

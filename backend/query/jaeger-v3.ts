@@ -62,7 +62,7 @@ export function errorBody(httpCode: number, message: string) {
   return { error: { httpCode, message } };
 }
 
-function toSummaryJson(summary: TraceSummary): TraceSummaryJson {
+export function toSummaryJson(summary: TraceSummary): TraceSummaryJson {
   return {
     traceId: summary.traceId,
     rootServiceName: summary.rootService,

@@ -36,13 +36,16 @@ export function addMessages(app: FastifyInstance, reader: StoreReader): void {
     const params = paramsOf(request);
     const range = parseWindow(params, nowUnixNano());
     const limit = count(params, 'limit', DEFAULT_LIMIT, MAX_LIMIT);
-    const state = oneOf(params, 'state', ['any', 'consumed', 'waiting', 'failed'], 'any');
+    const state = oneOf(params, 'state', ['any', 'consumed', 'waiting', 'failed', 'sent'], 'any');
     const group = text(params, 'group');
     const trace = text(params, 'trace');
     const traceId = trace === undefined ? undefined : requireTraceId(trace, 'trace');
 
     const spans: MessageSpan[] = [];
     for (const query of await queriesOf(reader, params, range)) spans.push(...(await reader.messages(query)));
+    const readTopics = new Set(
+      spans.filter(({ kind }) => kind === SPAN_KIND.consumer).map(({ topic }) => topic),
+    );
     const records = groupRecords(spans)
       .filter(
         ({ sent, received }) =>
@@ -53,7 +56,7 @@ export function addMessages(app: FastifyInstance, reader: StoreReader): void {
     const messages: MessageJson[] = [];
     while (records.length > 0 && messages.length < limit) {
       const some = await Promise.all(
-        records.splice(0, TRACES_AT_ONCE).map((record) => toMessage(reader, record)),
+        records.splice(0, TRACES_AT_ONCE).map((record) => toMessage(reader, record, readTopics)),
       );
       for (const message of some) {
         if (state !== 'any' && message.state !== state) continue;
@@ -121,7 +124,11 @@ function groupRecords(spans: readonly MessageSpan[]): RecordSpans[] {
   return [...records, ...unplaced.map((sent) => ({ topic: sent.topic, sent, received: [] }))];
 }
 
-async function toMessage(reader: StoreReader, { topic, sent, received }: RecordSpans): Promise<MessageJson> {
+async function toMessage(
+  reader: StoreReader,
+  { topic, sent, received }: RecordSpans,
+  readTopics: ReadonlySet<string>,
+): Promise<MessageJson> {
   const first = (sent ?? received[0]) as MessageSpan;
   const sentEnd = sent ? sent.startUnixNano + sent.durationNano : undefined;
   const deliveries: DeliveryJson[] = [];
@@ -143,7 +150,9 @@ async function toMessage(reader: StoreReader, { topic, sent, received }: RecordS
       sent?.error === true || deliveries.some((each) => each.error)
         ? 'failed'
         : deliveries.length === 0
-          ? 'waiting'
+          ? readTopics.has(topic)
+            ? 'waiting'
+            : 'sent'
           : 'consumed',
     deliveries,
   };

@@ -136,6 +136,15 @@ export function parseSpanKind(params: Params, name: string): number | undefined 
   return kind;
 }
 
+/** As parseSpanKind, for a parameter that may be repeated. */
+export function parseSpanKinds(params: Params, name: string, fallback: number): number[] {
+  const kinds = params
+    .getAll(name)
+    .filter((value) => value !== '')
+    .map((value) => parseSpanKind(new URLSearchParams({ [name]: value.replace(/^SPAN_KIND_/i, '') }), name));
+  return kinds.length === 0 ? [fallback] : kinds.filter((kind) => kind !== undefined);
+}
+
 /** One of a few words; `fallback` when it is absent. */
 export function oneOf<Word extends string>(
   params: Params,

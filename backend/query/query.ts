@@ -6,8 +6,10 @@ import { isLoopback, listen, LOOPBACK } from '../../server/listen.ts';
 import type { Logger } from '../../server/log.ts';
 import { closeHttpServer } from '../../server/stop.ts';
 import type { StoreReader } from '../store/store.ts';
+import { addCompression } from './compress.ts';
 import { errorEnvelope } from './envelope.ts';
 import { addFunctions } from './functions.ts';
+import { addJaegerMetrics } from './jaeger-metrics.ts';
 import { addJaegerV1 } from './jaeger-v1.ts';
 import { addJaegerV3, errorBody } from './jaeger-v3.ts';
 import { addLogSearch } from './log-search.ts';
@@ -16,6 +18,7 @@ import { addOverview } from './overview.ts';
 import { addOwn } from './own.ts';
 import { addRed } from './red.ts';
 import { addScreens } from './screens.ts';
+import { addStream } from './stream.ts';
 import { addTracesExplained } from './traces-explained.ts';
 import { addWhy } from './why.ts';
 
@@ -32,6 +35,8 @@ export interface QueryOptions {
   readonly token?: string;
   /** Largest correction of a span's clock, ms; 0 (the default, as in Jaeger) only warns. */
   readonly maxClockSkewMs?: number;
+  /** Told each API route, `GET /api/traces/{traceId}`, once: what docs/api.md is held against. */
+  readonly onRoute?: (route: string) => void;
 }
 
 export interface QueryServer extends AsyncDisposable {
@@ -83,6 +88,13 @@ export async function startQuery(options: QueryOptions): Promise<QueryServer> {
     }
   });
 
+  app.addHook('onRoute', ({ method, url }) => {
+    if (method !== 'HEAD' && isApi(url))
+      options.onRoute?.(`${String(method)} ${url.replaceAll(/:(\w+)/g, '{$1}')}`);
+  });
+  addCompression(app);
+  const closing = new AbortController();
+
   const maxClockSkewNano = BigInt(Math.round((options.maxClockSkewMs ?? 0) * 1e6));
   const adjustOptions = { maxClockSkewNano };
   addJaegerV1(app, options.reader, adjustOptions);
@@ -94,6 +106,8 @@ export async function startQuery(options: QueryOptions): Promise<QueryServer> {
   addMessages(app, options.reader);
   addLogSearch(app, options.reader);
   addRed(app, options.reader);
+  addJaegerMetrics(app, options.reader);
+  addStream(app, options.reader, closing.signal);
   addOverview(app, options.reader);
   await addScreens(app, options.uiDir);
 
@@ -101,14 +115,16 @@ export async function startQuery(options: QueryOptions): Promise<QueryServer> {
   try {
     const { url } = await listen(app.server, { host, port: options.port }, 'query');
     options.log.info({ url, screens: options.uiDir !== undefined }, 'query listening');
-    return { url, [Symbol.asyncDispose]: () => stop(app) };
+    return { url, [Symbol.asyncDispose]: () => stop(app, closing) };
   } catch (error) {
     await app.close();
     throw error;
   }
 }
 
-async function stop(app: FastifyInstance): Promise<void> {
+async function stop(app: FastifyInstance, closing: AbortController): Promise<void> {
+  // What never ends by itself would be waited for.
+  closing.abort();
   await closeHttpServer(app.server, STOP_GRACE_MS);
   await app.close();
 }

@@ -504,7 +504,7 @@ export interface OutlierJson {
 }
 
 /**
- * `GET /api/messages?topic&partition&offset&key&group&trace&state=consumed|waiting|failed&endTs&lookback&limit` (100): the records that
+ * `GET /api/messages?topic&partition&offset&key&group&trace&state=consumed|waiting|failed|sent&endTs&lookback&limit` (100): the records that
  * were sent, the newest first, with what each consumer group did to them.
  */
 export interface MessagesJson {
@@ -520,8 +520,11 @@ export interface MessageJson extends SpanRefJson {
   /** Service that sent it. */
   readonly producer: string;
   readonly sentUnixNano: string;
-  /** `waiting`: no group has answered for it. `failed`: a delivery ended in an error or on an error topic. */
-  readonly state: 'consumed' | 'waiting' | 'failed';
+  /**
+   * `waiting`: its topic is read, and no group has answered for it. `sent`: nobody is known to read its topic. `failed`: it was not sent, or a
+   * delivery ended in an error or on an error topic.
+   */
+  readonly state: 'consumed' | 'waiting' | 'failed' | 'sent';
   readonly deliveries: readonly DeliveryJson[];
 }
 

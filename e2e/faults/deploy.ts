@@ -113,7 +113,8 @@ function resourcesOf(planted: Planted, source: string): object[] {
         package: { packageref: { name, namespace: 'default' }, functionName: '' },
         InvokeStrategy: { StrategyType: 'execution', ExecutionStrategy: { ExecutorType: 'poolmgr' } },
         functionTimeout: 10,
-        idletimeout: 120,
+        // Longer than a whole run of all kinds: what is healthy stays warm.
+        idletimeout: 3_600,
         concurrency: 20,
         requestsPerPod: 10,
         secrets: null,

@@ -31,6 +31,8 @@ const LEAST_ALONE_NANO = 1_000_000_000n;
 const LEAST_SHARE_ALONE = 0.7;
 /** Of the excess, what one stage must explain to be named without reserve. */
 const LEAST_SHARE = 0.5;
+/** A busy machine makes anything wait for a moment: one stage must be late by more than that. */
+const LEAST_SURE_NANO = 300_000_000n;
 /** Healthy runs from which on their median means something. */
 const LEAST_RUNS = 3;
 /** Calls to one place by one handler from which on their number is the matter. */
@@ -82,7 +84,7 @@ export function delayCauses(evidence: Evidence): Cause[] {
     const share = Math.min(1, Number(excess) / Number(total));
     const isSure = isAlone
       ? share >= LEAST_SHARE_ALONE && stage.nano >= LEAST_ALONE_NANO
-      : share >= LEAST_SHARE && excess >= (LEAST_EXCESS_NANO * 3n) / 4n;
+      : share >= LEAST_SHARE && excess >= LEAST_SURE_NANO;
     causes.push({
       ...describe(stage, evidence, excess, usual),
       // 0.7 to 0.88 when sure, below 0.7 else: hard evidence of a failure stands above any delay.

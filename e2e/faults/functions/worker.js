@@ -33,12 +33,13 @@ module.exports = async function worker({ request }) {
 async function act({ sleepMs, fault, call, target, raw }) {
   if (sleepMs) await sleep(sleepMs);
   if (target) await ask(target, raw);
-  for (let i = 0; call && i < (call.times ?? 1); i += 1) {
+  const calls = call ? (call.times ?? 1) : 0;
+  for (let i = 0; i < calls; i += 1) {
     try {
       const answer = await fetch(call.url);
       await answer.text();
     } catch (error) {
-      if (i + 1 === (call.times ?? 1)) throw error;
+      if (i + 1 === calls) throw error;
       await sleep(20);
     }
   }
