@@ -12,6 +12,8 @@ import { NOON, span, temporaryFolder } from '../store/testing.ts';
 import { startCollector } from './collector.ts';
 import { tracesProtobuf } from './testing.ts';
 
+/** Deaths per test: `SPOOR_TEST_KILLS=50 node --test backend/collector/kill.test.ts`. */
+const KILLS = Number(process.env['SPOOR_TEST_KILLS'] ?? 3);
 const SPANS_PER_REQUEST = 50;
 const SENDERS = 8;
 
@@ -34,7 +36,7 @@ void test('the engine is killed during ingest: nothing acknowledged is lost, not
       acknowledged.push(traceId);
     }
   });
-  for (let kills = 1; kills <= 3; kills += 1) {
+  for (let kills = 1; kills <= KILLS; kills += 1) {
     const seen = acknowledged.length;
     while (acknowledged.length < seen + 40) await sleep(5);
     process.kill(engine.pid as number, 'SIGKILL');
@@ -61,7 +63,7 @@ void test('a hanging engine is noticed, killed and started again, and what waite
 void test('the backend is killed during ingest: every acknowledged span is there after the restart', async () => {
   await using folder = await temporaryFolder();
   const acknowledged: string[] = [];
-  for (let kills = 0; kills < 3; kills += 1) {
+  for (let kills = 0; kills < KILLS; kills += 1) {
     const backend = spawn(process.execPath, [join(import.meta.dirname, 'testing-backend.ts'), folder.path], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
