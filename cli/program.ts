@@ -13,6 +13,12 @@ import * as whyVerb from './why.ts';
  */
 const startedAt = Date.now();
 
+// `spoor trace list | head`: who reads us has enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+
 const program = new Command('spoor')
   .description(
     'Distributed tracing for functions: run them, follow every request through HTTP and Kafka, see why one failed or was slow.',

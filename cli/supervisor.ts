@@ -181,17 +181,34 @@ class SupervisedPart implements Part {
   }
 }
 
-/** The sentence in a JSON log line; the line itself when it is not one. */
+/** A JSON log line for a person: its sentence, what it says of the cause, and its data; the line itself when it is not one. */
 export function messageOf(line: string): string {
+  let record: Record<string, unknown>;
   try {
-    const record = JSON.parse(line) as { msg?: unknown; err?: { message?: unknown } };
-    const cause = record.err?.message;
-    return typeof record.msg === 'string'
-      ? typeof cause === 'string' && cause !== record.msg
-        ? `${record.msg}: ${cause}`
-        : record.msg
-      : line;
+    record = JSON.parse(line) as Record<string, unknown>;
   } catch {
     return line;
   }
+  const { msg, err } = record;
+  if (typeof msg !== 'string') return line;
+  const cause = (err as { message?: unknown } | undefined)?.message;
+  const data = Object.entries(record)
+    .filter(([key, value]) => !NOT_FOR_PEOPLE.has(key) && typeof value !== 'object')
+    .map(([key, value]) => `${key}=${String(value)}`);
+  return [
+    typeof cause === 'string' && cause !== msg ? `${msg}: ${cause}` : msg,
+    ...(data.length > 0 ? [`(${data.join(', ')})`] : []),
+  ].join(' ');
 }
+
+const NOT_FOR_PEOPLE = new Set([
+  'level',
+  'time',
+  'part',
+  'msg',
+  'err',
+  'traceId',
+  'spanId',
+  'reason',
+  'component',
+]);
