@@ -92,6 +92,8 @@ async function scoreOf(fault: Fault, site: Site, { runs, say }: Options): Promis
 async function judgeHealthy(site: Site, faults: readonly Fault[], { healthy, say }: Options) {
   const claims: string[] = [];
   let healthyRuns = 0;
+  // What the last fault killed is started again before it is called healthy.
+  for (const fault of faults) await arrive(site, fault.healthy);
   // Each kind has its own way of doing well; those of the same way are judged once.
   while (healthyRuns < healthy) {
     const fault = faults[healthyRuns % faults.length] as Fault;
