@@ -23,9 +23,20 @@ module.exports = async function greeter(context) {
   }
 
   const { name, language, fault } = verdict;
-  const record = await context.publish('greetings', { name, language, ...(fault ? { fault } : {}) }, { key: name });
+  const record = await context.publish(
+    'greetings',
+    { name, language, ...(fault ? { fault } : {}) },
+    { key: name },
+  );
   return {
     status: 202,
-    body: { accepted: true, name, language, topic: 'greetings', partition: record?.partition, offset: record?.offset },
+    body: {
+      accepted: true,
+      name,
+      language,
+      topic: 'greetings',
+      partition: record?.partition,
+      offset: record?.offset,
+    },
   };
 };

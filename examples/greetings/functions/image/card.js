@@ -43,7 +43,7 @@ exports.text = function text(name, language) {
   const line = `${hello}, ${name}!`;
   const size = Math.max(22, Math.min(64, Math.floor(900 / [...line].length)));
   const x = direction === 'rtl' ? WIDTH - 48 : 48;
-  const font = 'Georgia, \'Noto Serif\', \'Noto Sans Devanagari\', \'Noto Sans JP\', serif';
+  const font = "Georgia, 'Noto Serif', 'Noto Sans Devanagari', 'Noto Sans JP', serif";
   return `
   <g fill="#fff" font-family="${font}" direction="${direction}">
     <text x="${x}" y="178" font-size="${size}" font-weight="700">${escapeXml(line)}</text>
@@ -59,7 +59,10 @@ exports.card = function card(background, text) {
 
 function of(language) {
   const found = LANGUAGES[language];
-  if (!found) throw new RangeError(`cannot greet in ${JSON.stringify(language)}: known are ${Object.keys(LANGUAGES).join(', ')}`);
+  if (!found)
+    throw new RangeError(
+      `cannot greet in ${JSON.stringify(language)}: known are ${Object.keys(LANGUAGES).join(', ')}`,
+    );
   return found;
 }
 
@@ -72,7 +75,9 @@ function confetti(language) {
     const radius = 30 * Math.sqrt(i);
     const x = (320 + 1.9 * radius * Math.cos(i * turn + seed)).toFixed(1);
     const y = (120 + 0.7 * radius * Math.sin(i * turn + seed)).toFixed(1);
-    dots.push(`<circle cx="${x}" cy="${y}" r="${(1.5 + (i % 4)).toFixed(1)}" fill="#fff" fill-opacity="${(0.15 + (i % 5) * 0.06).toFixed(2)}"/>`);
+    dots.push(
+      `<circle cx="${x}" cy="${y}" r="${(1.5 + (i % 4)).toFixed(1)}" fill="#fff" fill-opacity="${(0.15 + (i % 5) * 0.06).toFixed(2)}"/>`,
+    );
   }
   return dots.join('');
 }
@@ -80,5 +85,8 @@ function confetti(language) {
 function escapeXml(text) {
   const escaped = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;' };
   // Control characters and lone surrogates are not allowed in XML at all, escaped or not.
-  return text.toWellFormed().replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '').replace(/[&<>"']/g, (character) => escaped[character]);
+  return text
+    .toWellFormed()
+    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '')
+    .replace(/[&<>"']/g, (character) => escaped[character]);
 }
