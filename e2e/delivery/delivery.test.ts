@@ -16,8 +16,17 @@ void test('whatever becomes of the collector or the disk, callers do not feel it
   const child = spawnSync(
     'unshare',
     [
-      ...['--user', '--map-root-user', '--mount', 'sh', '-c', ON_SMALL_DISK, 'sh'],
-      ...[disk, process.execPath, run, String(CALLS)],
+      '--user',
+      '--map-root-user',
+      '--mount',
+      'sh',
+      '-c',
+      ON_SMALL_DISK,
+      'sh',
+      disk,
+      process.execPath,
+      run,
+      String(CALLS),
     ],
     { encoding: 'utf8' },
   );

@@ -11,20 +11,21 @@ const server = createServer((request, response) => {
     return void response.writeHead(500).end('Generic container: no requests supported');
   let body = '';
   request.on('data', (chunk) => (body += chunk));
-  request.on('end', async () => {
-    try {
-      const load = JSON.parse(body);
-      const module = load.filepath.endsWith('.cjs')
-        ? createRequire(import.meta.url)(load.filepath)
-        : await import(pathToFileURL(load.filepath));
-      fn = load.functionName ? module[load.functionName] : (module.default ?? module);
-      response.writeHead(202).end();
-    } catch (error) {
-      response.writeHead(500).end(String(error));
-    }
+  request.on('end', () => {
+    specialize(body).then(
+      () => response.writeHead(202).end(),
+      (error) => response.writeHead(500).end(String(error)),
+    );
   });
 });
 server.on('upgrade', (request, socket, head) => fn.upgrade(request, socket, head));
+async function specialize(body) {
+  const load = JSON.parse(body);
+  const module = load.filepath.endsWith('.cjs')
+    ? createRequire(import.meta.url)(load.filepath)
+    : await import(pathToFileURL(load.filepath));
+  fn = load.functionName ? module[load.functionName] : (module.default ?? module);
+}
 const control = new Socket({ fd: Number(process.env.SPOOR_CONTROL_FD) });
 control.on('error', () => {});
 control.on('end', () => server.close(() => process.exit(0)));
