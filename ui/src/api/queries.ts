@@ -22,6 +22,7 @@ import { readTrace, type Trace } from '../model/trace.ts';
 import type { LogsSearch } from '../logs/logs-search.ts';
 import type { TopicsSearch } from '../topics/topics-search.ts';
 import type { SearchParams } from '../search/params.ts';
+import { startMsOf } from '../search/summary.ts';
 import { ApiError, getJson } from './client.ts';
 
 export function servicesQuery() {
@@ -76,7 +77,10 @@ export function searchQuery(search: SearchParams, tags: Readonly<Record<string, 
         `/api/v3/trace-summaries?${params}`,
         signal,
       );
-      return { summaries, fromMs, toMs };
+      // The server finds what has any span in the time; a stretch of the plot means the traces that stand there, by their start.
+      const isThere = (summary: TraceSummaryJson) =>
+        startMsOf(summary) >= fromMs && startMsOf(summary) <= toMs;
+      return { summaries: search.fromMs > 0 ? summaries.filter(isThere) : summaries, fromMs, toMs };
     },
     placeholderData: keepPreviousData,
   });

@@ -137,9 +137,12 @@ function NodeBox(props: {
           <span className="dim">{node.kind}</span>
         </span>
         <span className="node-facts mono">
-          <span>{formatRate(node.ratePerSecond)}</span>
+          {node.calls === 0 && <span className="dim">where traces begin</span>}
+          <span hidden={node.calls === 0}>{formatRate(node.ratePerSecond)}</span>
           {node.errors > 0 && <span className="error-text">{formatPercent(node.errors / node.calls)}</span>}
-          <span className="dim">p99 {formatDuration(Number(node.p99Nano))}</span>
+          <span className="dim" hidden={node.calls === 0}>
+            p99 {formatDuration(Number(node.p99Nano))}
+          </span>
         </span>
       </NodeLink>
     </div>
