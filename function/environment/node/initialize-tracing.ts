@@ -1,9 +1,12 @@
 import {
+  type Context,
   context as contextApi,
   defaultTextMapGetter,
   defaultTextMapSetter,
+  isSpanContextValid,
   ROOT_CONTEXT,
   SpanKind,
+  trace,
 } from '@opentelemetry/api';
 import {
   FAAS_COLDSTART,
@@ -75,7 +78,7 @@ export function initializeTracing(run: Run, identity: FunctionIdentity, options:
     const requestId = text(headers['x-fission-request-id']) ?? '';
     const id = text(headers['x-spoor-invocation-id']) ?? (requestId || crypto.randomUUID());
     const coldStart = headers['x-spoor-coldstart'];
-    const caller = propagator.extract(ROOT_CONTEXT, headers, defaultTextMapGetter);
+    const caller = callerOf(propagator.extract(ROOT_CONTEXT, headers, defaultTextMapGetter));
     const span = tracer.startSpan(
       identity.name,
       {
@@ -103,6 +106,19 @@ export function initializeTracing(run: Run, identity: FunctionIdentity, options:
       follow(run, context, invocation);
     });
   };
+}
+
+/**
+ * The context to go on from: as a rule the one in the headers. Instrumentation that the function brought along may have made a
+ * span of its own for this request, from the same headers; then ours stands below it, and not beside it.
+ */
+function callerOf(extracted: Context): Context {
+  const active = contextApi.active();
+  if (active === ROOT_CONTEXT) return extracted;
+  const outer = trace.getSpanContext(active);
+  const given = trace.getSpanContext(extracted);
+  const isSameTrace = given === undefined || given.traceId === outer?.traceId;
+  return outer !== undefined && isSpanContextValid(outer) && isSameTrace ? active : extracted;
 }
 
 function follow(run: Run, context: FunctionContext, invocation: Invocation): void {

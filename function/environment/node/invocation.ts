@@ -77,6 +77,11 @@ export class Invocation {
     if (this.#closed) this.#end();
   }
 
+  /** Its connection is not used again. */
+  isLast(): void {
+    if (!this.#response.headersSent) this.#response.setHeader('Connection', 'close');
+  }
+
   /** Notes an error on the span; what the client did wrong is no exception of the function. */
   record(error: unknown): void {
     if (error instanceof Fault) this.span.setAttribute(SPOOR_REASON, error.reason);

@@ -61,15 +61,20 @@ function start(settings: Settings): void {
   });
   logOutput(tracing, settings.markOutput);
 
+  let control: ControlPipe | undefined;
   let stopping = false;
   const stop = () => {
     if (stopping) return;
     stopping = true;
     void environment.drain().then(() => process.exit(0));
   };
-  process.on('SIGTERM', stop).on('SIGINT', stop);
+  const stopForSignal = () => {
+    if (!stopping) control?.say({ event: 'draining' });
+    stop();
+  };
+  process.on('SIGTERM', stopForSignal).on('SIGINT', stopForSignal);
 
-  const control = settings.controlFd === undefined ? undefined : new ControlPipe(settings.controlFd, stop);
+  control = settings.controlFd === undefined ? undefined : new ControlPipe(settings.controlFd, stop);
   watchDeath(tracing, environment.open, () => control);
 
   const { server } = environment;

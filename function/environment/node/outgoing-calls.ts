@@ -19,11 +19,14 @@ import {
 import { isSuppressed } from '../../span/suppress.ts';
 import type { Tracing } from '../../span/tracing.ts';
 import { exceptionOf, typeOf } from './exception-of.ts';
+import { activeInvocation } from './invocation.ts';
 
 /**
  * Calls the function makes carry its trace on, below a CLIENT span each, with no code of the function's: `fetch` and undici,
  * `http` and `https` tell of their requests on diagnostics channels. A request that brings its own `traceparent` is left
- * alone: the function, or instrumentation of its own, knows better. Call this after the function is loaded, so that we see what
+ * alone: the function, or instrumentation of its own on our tracer, knows better. But not one that names, within our trace, a
+ * span that is none of ours: another tracer in this process (dd-trace) wrote it, and whoever is called would hang below a span
+ * that nobody here ever sees. That tracer's own headers carry its own context on. Call this after the function is loaded, so that we see what
  * its instrumentation did before us. Costs nothing until a call is made.
  */
 export function traceOutgoingCalls(tracing: Tracing): void {
@@ -77,10 +80,12 @@ export function traceOutgoingCalls(tracing: Tracing): void {
 
   // undici, the one within Node and any other: https://undici.nodejs.org/#/docs/api/DiagnosticsChannel
   on<{ request: UndiciRequest }>('undici:request:create', ({ request }) => {
-    if (hasTraceparent(request)) return;
-    begin(request, request.method, new URL(request.path, request.origin), (name, value) =>
-      request.addHeader(name, value),
-    );
+    const own = traceparentOf(request);
+    if (own && isToKeep(own.value)) return;
+    begin(request, request.method, new URL(request.path, request.origin), (name, value) => {
+      if (own && name === TRACEPARENT) own.replace(value);
+      else request.addHeader(name, value);
+    });
   });
   on<{ request: object; response: { statusCode: number } }>(
     'undici:request:headers',
@@ -95,7 +100,9 @@ export function traceOutgoingCalls(tracing: Tracing): void {
   // node:http and node:https: https://nodejs.org/api/diagnostics_channel.html#http
   on<{ request: ClientRequest }>('http.client.request.created', ({ request }) => {
     // Headers given as an array are written already: there is no room for ours, so no span that nothing could stand below.
-    if (request.headersSent || request.hasHeader('traceparent')) return;
+    if (request.headersSent) return;
+    const own = request.getHeader(TRACEPARENT);
+    if (own !== undefined && isToKeep(String(own))) return;
     begin(request, request.method, urlOf(request), (name, value) => request.setHeader(name, value));
     if (spans.has(request)) request.once('close', () => end(request));
   });
@@ -120,20 +127,44 @@ function on<Message>(channel: string, listener: (message: Message) => void): voi
   diagnosticsChannel.subscribe(channel, (message) => listener(message as Message));
 }
 
+const TRACEPARENT = 'traceparent';
+
+/** Whether a `traceparent` that is there already is the function's own, or of a span of ours. */
+function isToKeep(traceparent: string): boolean {
+  const ours = trace.getSpanContext(contextApi.active());
+  const [, traceId, spanId] = traceparent.trim().split('-');
+  if (ours === undefined || traceId !== ours.traceId) return true;
+  return spanId === ours.spanId || spanId === activeInvocation()?.span.spanContext().spanId;
+}
+
 interface UndiciRequest {
   readonly origin: string | URL;
   readonly path: string;
   readonly method: string;
   /** `[name, value, …]`; one string of header lines in undici before 6. */
-  readonly headers: readonly (string | readonly string[])[] | string;
+  readonly headers: (string | readonly string[])[] | string;
   addHeader(name: string, value: string): void;
 }
 
-function hasTraceparent({ headers }: UndiciRequest): boolean {
-  if (typeof headers === 'string') return /^traceparent:/im.test(headers);
-  return headers.some(
-    (name, i) => i % 2 === 0 && typeof name === 'string' && name.toLowerCase() === 'traceparent',
+function traceparentOf({
+  headers,
+}: UndiciRequest): { value: string; replace(value: string): void } | undefined {
+  if (typeof headers === 'string') {
+    const value = /^traceparent: *(.*)$/im.exec(headers)?.[1];
+    // Nothing can be taken out of the lines: it stays.
+    return value === undefined ? undefined : { value: '', replace() {} };
+  }
+  const at = headers.findIndex(
+    (name, i) => i % 2 === 0 && typeof name === 'string' && name.toLowerCase() === TRACEPARENT,
   );
+  if (at < 0) return undefined;
+  const value = headers[at + 1];
+  return {
+    value: typeof value === 'string' ? value : '',
+    replace: (text) => {
+      headers[at + 1] = text;
+    },
+  };
 }
 
 function urlOf(request: ClientRequest): URL {

@@ -156,6 +156,8 @@ export function createEnvironmentServer({
   }
 
   async function drain(): Promise<void> {
+    // Whoever asks next on one of these connections would find nobody; a new connection is refused at once, and tried elsewhere.
+    for (const invocation of open) invocation.isLast();
     server.close();
     server.closeIdleConnections();
     const idle = new Promise<void>((resolve) => {

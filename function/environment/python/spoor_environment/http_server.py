@@ -81,6 +81,8 @@ class HTTPServer:
                         self.stop(0)
         self._listener.close()
         if self._exit_code == 0:
+            if control:
+                control.say({"event": "draining"})
             on_stop()
             self._drain()
         return self._exit_code
@@ -93,6 +95,9 @@ class HTTPServer:
         if self._exit_code is None:
             self._exit_code = exit_code
         self._wake()
+
+    def is_stopping(self):
+        return self._exit_code is not None
 
     def run_in_main_thread(self, task):
         """Where a module expects to be loaded: only there may it ask for signals. Returns or raises what `task` does."""
@@ -185,7 +190,7 @@ class HTTPServer:
             return False
         # `input_terminated`: the stream ends where the body does, https://github.com/GrahamDumpleton/wsgi-keynote
         environ["wsgi.input"] = body
-        answer = _Answer(connection, environ)
+        answer = _Answer(connection, environ, self.is_stopping)
         try:
             parts = self._app(environ, answer.start)
         except Exception as error:  # noqa: BLE001 - an answer is owed
@@ -352,8 +357,9 @@ class _Body(io.RawIOBase):
 
 
 class _Answer:
-    def __init__(self, connection, environ):
+    def __init__(self, connection, environ, is_stopping):
         self._connection = connection
+        self._is_stopping = is_stopping
         self._is_head = environ["REQUEST_METHOD"] == "HEAD"
         self._speaks_1_1 = environ["SERVER_PROTOCOL"] == "HTTP/1.1"
         wish = environ.get("HTTP_CONNECTION", "").lower()
@@ -366,6 +372,9 @@ class _Answer:
     def start(self, status, headers, exc_info=None):
         if self._is_sent and exc_info:
             raise exc_info[1]
+        # Whoever asks next on this connection would find nobody; a new one is refused at once, and tried elsewhere.
+        if self._is_stopping():
+            self.keep_alive = False
         names = {name.lower() for name, _ in headers}
         code = status[:3]
         self._bodyless = self._is_head or code in ("204", "304") or code.startswith("1")
