@@ -81,12 +81,7 @@ export function HomePage() {
       <section className="home-section" aria-labelledby="functions">
         <h2 id="functions">Functions</h2>
         {rows.length === 0 ? (
-          <p className="home-none">
-            No function ran in this time.{' '}
-            <Link to="/search" className="linkish">
-              All traces
-            </Link>
-          </p>
+          <FirstRequest title="No function has run in this time" />
         ) : (
           <Table
             label="Functions"

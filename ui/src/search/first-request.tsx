@@ -18,11 +18,11 @@ const COMMANDS = [
   },
 ] as const;
 
-/** Nothing has ever arrived: how to make the first trace. */
-export function FirstRequest() {
+/** Nothing has arrived, or no function has run: how to make the first trace. */
+export function FirstRequest({ title = 'No trace has arrived yet' }: { readonly title?: string }) {
   return (
     <section className="first" aria-labelledby="first-title">
-      <h2 id="first-title">No trace has arrived yet</h2>
+      <h2 id="first-title">{title}</h2>
       <p className="dim">Every call of a function leaves one here. Three ways to the first:</p>
       <ol>
         {COMMANDS.map(({ title, text, command }) => (
