@@ -2,7 +2,7 @@
 A small WSGI server: a thread per connection, keep-alive, chunked bodies both ways, websocket upgrades handed on. It stands
 behind the router, one hop away; what it refuses it refuses plainly.
 
-Measured against waitress 3 on the same socket, hello world in Flask: docs in README.md, "Python's server".
+Measured against waitress on the same socket: ../../README.md, "Python's server".
 """
 
 import collections
