@@ -193,8 +193,16 @@ partFlags(program.command('agent'))
     [],
   )
   .option('--status-port <port>', 'status and metrics over HTTP', parsePort, 0)
+  .addOption(
+    new Option(
+      '--pid-namespace <kind>',
+      'separate: the instances run where their pids mean nothing here, as in another container; their end files, or a long silence, tell of their deaths',
+    )
+      .choices(['shared', 'separate'])
+      .default('shared'),
+  )
   .addHelpText('after', '\nExample:\n  spoor agent --journals /journals --collector http://collector:4318')
-  .action(async (flags: PartFlags & { collector?: string; journals: string[]; statusPort: number }) => {
+  .action(async (flags: PartFlags & AgentFlags) => {
     const { runPart } = await import('./parts/run.ts');
     const { startAgentPart } = await import('./parts/agent.ts');
     const collectorUrl =
@@ -208,6 +216,7 @@ partFlags(program.command('agent'))
           collectorUrl,
           journals: flags.journals,
           statusPort: flags.statusPort,
+          pidNamespace: flags.pidNamespace,
           token: process.env['SPOOR_TOKEN'],
         },
         log,
@@ -278,6 +287,13 @@ interface PartFlags {
   readonly output?: string;
   readonly supervised?: boolean;
   readonly logLevel: string;
+}
+
+interface AgentFlags {
+  readonly collector?: string;
+  readonly journals: string[];
+  readonly statusPort: number;
+  readonly pidNamespace: 'shared' | 'separate';
 }
 
 interface ExtraPortFlags {

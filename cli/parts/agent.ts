@@ -9,6 +9,8 @@ export interface AgentPartOptions {
   /** More directories with journals, for an agent that serves other containers. */
   readonly journals: readonly string[];
   readonly statusPort: number;
+  /** Whether the pids in journals are those of this agent's own pid namespace. Default: they are. */
+  readonly pidNamespace?: 'shared' | 'separate';
   readonly token: string | undefined;
 }
 
@@ -23,6 +25,7 @@ export async function startAgentPart(options: AgentPartOptions, log: Logger): Pr
     collectorUrl: options.collectorUrl,
     headers: options.token === undefined ? {} : { authorization: `Bearer ${options.token}` },
     statusPort: options.statusPort,
+    pidNamespace: options.pidNamespace,
     log,
   });
   return {
