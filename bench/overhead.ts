@@ -2,7 +2,7 @@
  * What tracing adds to a server, in CPU of the function's process per request: our environment with tracing off and on, a bare
  * node:http server and functions-framework without tracing and with OpenTelemetry's http instrumentation, batch and OTLP.
  *
- *     node bench/overhead.ts [rounds] [requests a second]       default 5 rounds, 12,000
+ *     node bench/overhead.ts [rounds] [requests a second] [part of a name]       default 5 rounds, 12,000
  *
  * Every variant in a process of its own, in turn within each round: as many requests as it takes from 32 connections, then a fixed
  * rate. The load, the sink and the agent share the other core. Round by round a variant is held against what it adds to.
@@ -61,9 +61,9 @@ interface Cost {
 const [role, ...args] = process.argv.slice(2);
 if (role === 'load') await generate();
 else if (role === 'beside') await standBeside(args[0] as string, args[1] as string);
-else await compare(Number(role ?? 5), Number(args[0] ?? 12_000));
+else await compare(Number(role ?? 5), Number(args[0] ?? 12_000), args[1] ?? '');
 
-async function compare(rounds: number, rate: number): Promise<void> {
+async function compare(rounds: number, rate: number, only: string): Promise<void> {
   const program = await environmentProgram();
   const variants: Readonly<Record<string, Variant>> = {
     'environment, tracing off': { args: [program], isEnvironment: true },
@@ -85,7 +85,11 @@ async function compare(rounds: number, rate: number): Promise<void> {
   const spool = mkdtempSync(join(tmpdir(), 'spoor-bench-'));
   const beside = spawnBeside(import.meta.filename, ['beside', folder, spool]);
   const loader = spawnBeside(import.meta.filename, ['load']);
-  const costs = new Map<string, Cost[]>(Object.keys(variants).map((name) => [name, []]));
+  const costs = new Map<string, Cost[]>(
+    Object.keys(variants)
+      .filter((name) => name.includes(only))
+      .map((name) => [name, []]),
+  );
   const yardsticks: number[] = [];
   try {
     const collector = await messageOf<string>(beside);
