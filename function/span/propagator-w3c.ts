@@ -8,7 +8,7 @@ import {
   type TextMapSetter,
   type TraceState,
 } from '@opentelemetry/api';
-import { CheckedSpanContext, isValid } from './span-context.ts';
+import { CheckedSpanContext, isValid, RemoteContext } from './span-context.ts';
 import { isSuppressed } from './suppress.ts';
 
 export const TRACEPARENT = 'traceparent';
@@ -33,7 +33,7 @@ export const traceContextPropagator: TextMapPropagator = {
     const parent = parseTraceparent(header);
     if (!parent) return context;
     const traceState = parseTracestate(getter.get(carrier, TRACESTATE));
-    return trace.setSpanContext(context, new CheckedSpanContext(parent, traceState));
+    return new RemoteContext(context, new CheckedSpanContext(parent, traceState));
   },
 
   fields: () => [TRACEPARENT, TRACESTATE],

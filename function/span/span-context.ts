@@ -1,4 +1,12 @@
-import { isSpanContextValid, type SpanContext, type TraceState } from '@opentelemetry/api';
+import {
+  createContextKey,
+  isSpanContextValid,
+  trace,
+  type Context,
+  type Span,
+  type SpanContext,
+  type TraceState,
+} from '@opentelemetry/api';
 
 /** A context that we have made or read ourselves, digit by digit: its ids need no second look, which costs two regular expressions. */
 export class CheckedSpanContext implements SpanContext {
@@ -24,4 +32,30 @@ export class CheckedSpanContext implements SpanContext {
 
 export function isValid(context: SpanContext): boolean {
   return context instanceof CheckedSpanContext || isSpanContextValid(context);
+}
+
+/** The API's own key for the active span; all its versions share it, or they could not share a context. */
+const SPAN = createContextKey('OpenTelemetry Context Key SPAN');
+
+/** What `trace.setSpanContext` gives, without copying a map: it is made for every request. */
+export class RemoteContext implements Context {
+  readonly #below: Context;
+  readonly #span: Span;
+
+  constructor(below: Context, spanContext: SpanContext) {
+    this.#below = below;
+    this.#span = trace.wrapSpanContext(spanContext);
+  }
+
+  getValue(key: symbol): unknown {
+    return key === SPAN ? this.#span : this.#below.getValue(key);
+  }
+
+  setValue(key: symbol, value: unknown): Context {
+    return this.#below.setValue(SPAN, this.#span).setValue(key, value);
+  }
+
+  deleteValue(key: symbol): Context {
+    return this.#below.setValue(SPAN, this.#span).deleteValue(key);
+  }
 }
