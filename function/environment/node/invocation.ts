@@ -135,8 +135,8 @@ function answerFailure(response: FunctionResponse, error: unknown, invocation: I
   }
   for (const name of response.getHeaderNames()) response.removeHeader(name);
   const fault = error instanceof Fault ? error : undefined;
-  // What is left of a refused body is not waited for.
-  if (fault !== undefined && fault.status < 500) response.setHeader('Connection', 'close');
+  // What is left of a refused body is read and thrown away: who is still sending when we close would never see the answer.
+  if (fault !== undefined && fault.status < 500) response.req.resume();
   response.status(fault?.status ?? 500).json({
     component: 'function',
     reason: fault?.reason ?? 'function_error',
