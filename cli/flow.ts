@@ -3,7 +3,8 @@ import { Option, type Command } from 'commander';
 import type { FlowEdgeJson, FlowJson, FlowSpanJson } from '../backend/query/shapes.ts';
 import type { CliContext } from './context.ts';
 import { formatDuration } from './duration.ts';
-import { askQuery, cut, printable, printLines, terminal, type Terminal } from './why.ts';
+import { cut, plural, printable } from './terminal-text.ts';
+import { askQuery, printLines, terminal, type Terminal } from './why.ts';
 
 /** `spoor flow ID`. */
 export function register(program: Command, context: CliContext): void {
@@ -107,8 +108,4 @@ function treeOf(spans: readonly FlowSpanJson[]): { span: FlowSpanJson; rail: str
 
 function keyOf({ traceId, spanId }: { readonly traceId: string; readonly spanId: string }): string {
   return `${traceId}:${spanId}`;
-}
-
-function plural(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -5,6 +5,7 @@ import type { AccountJson, WhyJson } from '../backend/query/shapes.ts';
 import { Failure } from '../server/failure.ts';
 import type { CliContext } from './context.ts';
 import { formatDuration } from './duration.ts';
+import { cut, printable } from './terminal-text.ts';
 
 const SETTLE_TIMEOUT_MS = 5_000;
 const POLL_MS = 250;
@@ -184,14 +185,4 @@ function wrap(text: string, width: number): string[] {
     } else line = line === '' ? word : `${line} ${word}`;
   }
   return [...lines, line];
-}
-
-/** Names come from strangers: nothing in them may move the cursor. */
-export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069]+/g, ' ');
-}
-
-export function cut(text: string, columns: number): string {
-  return text.length > columns ? `${text.slice(0, columns - 1)}…` : text;
 }

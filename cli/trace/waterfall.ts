@@ -11,6 +11,7 @@ import {
 import { STATUS_CODE, type SpanData } from '../../function/span/span-data.ts';
 import { buildTree, walkTree, type TreeNode } from '../../backend/diagnosis/tree.ts';
 import { formatDuration } from '../duration.ts';
+import { cut, plural, printable } from '../terminal-text.ts';
 import { textOf } from './text-of.ts';
 
 export interface WaterfallOptions {
@@ -91,7 +92,7 @@ export function drawWaterfall(spans: readonly SpanData[], options: WaterfallOpti
     const unfinished = span.attributes[SPOOR_UNFINISHED] === true;
     const style = colourOf.get(serviceOf(span)) as Style;
     const mark = unfinished ? paint('red', '†') : failed ? paint('red', '✗') : ' ';
-    const name = fit(names[i] as string, nameColumns);
+    const name = cut(names[i] as string, nameColumns).padEnd(nameColumns);
     const bar = drawBar(span, start, end, barColumns);
     lines.push(
       `${paint(style, serviceOf(span).padEnd(serviceColumns))}  ${failed ? paint('red', name) : name} ${mark} ${(durations[i] as string).padStart(durationColumns)}  ` +
@@ -100,7 +101,7 @@ export function drawWaterfall(spans: readonly SpanData[], options: WaterfallOpti
     for (const note of notesOf(span)) {
       const indent = ' '.repeat(serviceColumns + 2 + (rails.get(node) ?? '').length + 2);
       lines.push(
-        `${indent}${paint('red', fit(note, Math.max(options.width - indent.length, 20)).trimEnd())}`,
+        `${indent}${paint('red', cut(note, Math.max(options.width - indent.length, 20)).trimEnd())}`,
       );
     }
   });
@@ -174,18 +175,4 @@ export function drawBar(
   const offset = Math.min(Math.floor(from), columns - 1);
   const eighths = Math.max(Math.round(Math.min(length, columns - offset) * 8), 1);
   return { offset, text: '█'.repeat(Math.floor(eighths / 8)) + (EIGHTHS[eighths % 8] as string) };
-}
-
-/** Names come from strangers: nothing in them may move the cursor. */
-function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u202a-\u202e\u2066-\u2069]+/g, ' ');
-}
-
-function fit(text: string, columns: number): string {
-  return text.length > columns ? `${text.slice(0, columns - 1)}…` : text.padEnd(columns);
-}
-
-function plural(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
