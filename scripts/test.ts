@@ -2,19 +2,26 @@
  * Runs the tests: `npm test` runs all of them, `npm test -- function/span` those below a path. Ends with a line such as
  * `312 passed, 0 failed`. With CI=true a skipped test is a failure: a missing prerequisite must not hide.
  *
- * A file with a failure runs once more, alone, at the end: stories of whole systems with real brokers and real kills share two
- * cores here. What passes only then is named, so that it can be mended; what fails twice has failed.
+ * Each file is a process group of its own, so that one that hangs is killed with what it started, and named; node:test's own
+ * runner waits for it for ever. A file with a failure runs once more, alone, at the end: stories of whole systems with real
+ * brokers and real kills share two cores here. What passes only then is named, so that it can be mended; what fails twice has
+ * failed.
  */
-import { resolve } from 'node:path';
-import { run } from 'node:test';
-import { spec } from 'node:test/reporters';
+import { spawn } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { globSync } from 'tinyglobby';
+import type { TestLine } from './test-reporter.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const CONCURRENCY = 2;
 /** A test file that takes longer than this hangs. */
-const FILE_TIMEOUT_MS = 600_000;
+const FILE_TIMEOUT_MS = 400_000;
+/** A whole run that takes longer than this ends with what it has, so that whoever waits for it hears why. */
+const TOTAL_TIMEOUT_MS = 40 * 60_000;
 
+const startedAt = Date.now();
 const paths = process.argv.slice(2);
 const all = globSync(
   [
@@ -30,17 +37,24 @@ if (files.length === 0) {
   console.error(`cannot find a test below ${paths.join(', ')}`);
   process.exit(2);
 }
-process.env['NODE_NO_WARNINGS'] = '1';
 
-const first = await runFiles(files, CONCURRENCY);
-const results = new Map(first);
-const again = [...first].filter(([, result]) => result.failed > 0).map(([file]) => file);
+const running = new Set<number>();
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    for (const pid of running) killGroup(pid);
+    process.exit(130);
+  });
+const scratch = mkdtempSync(join(tmpdir(), 'spoor-test-'));
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+
+const results = await runFiles(files, CONCURRENCY);
+const again = files.filter((file) => (results.get(file)?.failures.length ?? 0) > 0);
 const mended: string[] = [];
 if (again.length > 0) {
   console.log(`\nonce more, alone: ${again.join(', ')}`);
   for (const [file, result] of await runFiles(again, 1)) {
     results.set(file, result);
-    if (result.failed === 0) mended.push(file);
+    if (result.failures.length === 0) mended.push(file);
   }
 }
 
@@ -49,7 +63,7 @@ const sum = (of: (result: Result) => number) =>
 const passed = sum((result) => result.passed);
 const skipped = sum((result) => result.skipped);
 const skippedIsFailure = process.env['CI'] === 'true' && skipped > 0;
-const failed = sum((result) => result.failed) + (skippedIsFailure ? skipped : 0);
+const failed = sum((result) => result.failures.length) + (skippedIsFailure ? skipped : 0);
 
 console.log();
 if (mended.length > 0) console.log(`passed only when run alone: ${mended.join(', ')}`);
@@ -63,39 +77,106 @@ console.log(
 process.exit(failed > 0 || passed === 0 ? 1 : 0);
 
 interface Result {
-  passed: number;
-  failed: number;
-  skipped: number;
-  readonly failures: string[];
+  readonly passed: number;
+  readonly skipped: number;
+  readonly failures: readonly string[];
 }
 
 async function runFiles(these: readonly string[], concurrency: number): Promise<Map<string, Result>> {
-  const counted = new Map<string, Result>(
-    these.map((file) => [file, { passed: 0, failed: 0, skipped: 0, failures: [] }]),
+  const ended = new Map<string, Result>();
+  const waiting = [...these];
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      for (let file = waiting.shift(); file !== undefined; file = waiting.shift())
+        ended.set(file, await runFile(file));
+    }),
   );
-  const stream = run({
-    files: these.map((file) => resolve(root, file)),
-    concurrency,
-    timeout: FILE_TIMEOUT_MS,
-    cwd: root,
+  return ended;
+}
+
+async function runFile(file: string): Promise<Result> {
+  const left = startedAt + TOTAL_TIMEOUT_MS - Date.now();
+  if (left <= 0)
+    return { passed: 0, skipped: 0, failures: [`not run: ${TOTAL_TIMEOUT_MS / 60_000} min are over`] };
+  const timeoutMs = Math.min(FILE_TIMEOUT_MS, left);
+  const name = file.replaceAll('/', '-');
+  const said = join(scratch, `${name}.out`);
+  const counted = join(scratch, `${name}.lines`);
+  const began = Date.now();
+  // Into a file, not a pipe: what a test leaves running may hold a pipe open for ever.
+  const fd = openSync(said, 'w');
+  const end = await new Promise<string | undefined>((done) => {
+    const child = spawn(
+      process.execPath,
+      [
+        '--test-reporter=spec',
+        '--test-reporter-destination=stdout',
+        `--test-reporter=${join(root, 'scripts/test-reporter.ts')}`,
+        `--test-reporter-destination=${counted}`,
+        file,
+      ],
+      {
+        cwd: root,
+        detached: true,
+        stdio: ['ignore', fd, fd],
+        env: { ...process.env, NODE_NO_WARNINGS: '1' },
+      },
+    );
+    const pid = child.pid ?? 0;
+    running.add(pid);
+    let hung = false;
+    const timer = setTimeout(() => {
+      hung = true;
+      killGroup(pid);
+    }, timeoutMs);
+    child.on('error', (error) => done(error.message));
+    child.on('exit', (code, signal) => {
+      clearTimeout(timer);
+      running.delete(pid);
+      killGroup(pid);
+      if (hung) done(`did not end within ${Math.round(timeoutMs / 1_000)} s`);
+      else done(code === 0 ? undefined : `ended with ${signal ?? `exit code ${code}`}`);
+    });
   });
-  const resultOf = (file: string | undefined) => counted.get(trim((file ?? '').slice(root.length + 1)));
-  stream.on('test:pass', (event) => {
-    const result = resultOf(event.file);
-    if (!result || event.details.type === 'suite') return;
-    if (event.skip !== undefined || event.todo !== undefined) result.skipped += 1;
-    else result.passed += 1;
-  });
-  stream.on('test:fail', (event) => {
-    const result = resultOf(event.file) ?? counted.get(event.name);
-    // A suite fails with its tests, which are counted; one whose own hook failed has no other failure.
-    if (!result || (event.details.type === 'suite' && result.failed > 0)) return;
-    result.failed += 1;
-    result.failures.push(event.name);
-  });
-  const lines = stream.compose(spec as never) as NodeJS.ReadableStream;
-  for await (const chunk of lines) process.stdout.write(chunk);
-  return counted;
+  closeSync(fd);
+  const lines = readLines(counted);
+  const tests = lines.filter(({ isSuite }) => !isSuite);
+  const failures = tests.filter(({ outcome }) => outcome === 'failed').map((line) => line.name);
+  // A suite fails with its tests, which are counted; one whose own hook failed has no other failure.
+  if (failures.length === 0)
+    failures.push(...lines.filter(({ outcome }) => outcome === 'failed').map((line) => line.name));
+  if (end !== undefined && (failures.length === 0 || end.startsWith('did not'))) failures.push(end);
+  const count = (outcome: TestLine['outcome']) => tests.filter((line) => line.outcome === outcome).length;
+  // Node's own sums are left out: ours stands at the end.
+  const text = readFileSync(said, 'utf8').replace(
+    /^ℹ (?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) .*\n/gm,
+    '',
+  );
+  console.log(`== ${file} (${((Date.now() - began) / 1_000).toFixed(1)} s)`);
+  process.stdout.write(text);
+  if (end !== undefined) console.log(`${file} ${end}`);
+  return { passed: count('passed'), skipped: count('skipped'), failures };
+}
+
+function readLines(file: string): TestLine[] {
+  let text = '';
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    // It ended before its first test.
+  }
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as TestLine);
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It is gone.
+  }
 }
 
 function trim(path: string): string {

@@ -92,7 +92,8 @@ export function buildFlow(spans: readonly SpanData[], options: FlowOptions = {})
   }
   cutRings(nodes);
   for (const node of nodes) node.cause?.effects.push(node);
-  for (const node of nodes) shareBatch(node, edges);
+  const edgesFrom = Map.groupBy(edges, ({ from }) => from);
+  for (const node of nodes) shareBatch(node, edgesFrom.get(node) ?? []);
 
   const roots = nodes.filter((node) => !node.cause);
   const ordered = orderFrom(roots);
@@ -203,15 +204,26 @@ function cutRings(nodes: readonly MutableNode[]): void {
   }
 }
 
-/** A record that came in a batch shares what the batch ran. */
-function shareBatch(node: MutableNode, edges: readonly FlowEdge[]): void {
+/** A record that came in a batch shares what the batch ran; one that this very run caused (a broken sender) would go round for ever. */
+function shareBatch(node: MutableNode, outward: readonly FlowEdge[]): void {
   const { span } = node;
   if (span.kind !== SPAN_KIND.consumer || !(MESSAGING_BATCH_MESSAGE_COUNT in span.attributes)) return;
   const invocations = node.effects.filter((effect) => isInvoke(effect.span));
   if (invocations.length === 0) return;
-  for (const edge of edges)
-    if (edge.from === node && edge.to.span.kind === SPAN_KIND.consumer)
-      (edge.to as MutableNode).shared.push(...invocations);
+  const records = outward.filter(({ to }) => to.span.kind === SPAN_KIND.consumer);
+  if (records.length === 0) return;
+  const caused = reachableFrom(invocations);
+  for (const { to } of records)
+    if (!caused.has(to as MutableNode)) (to as MutableNode).shared.push(...invocations);
+}
+
+function reachableFrom(starts: readonly MutableNode[]): Set<MutableNode> {
+  const reached = new Set(starts);
+  for (const node of reached) {
+    for (const effect of node.effects) reached.add(effect);
+    for (const effect of node.shared) reached.add(effect);
+  }
+  return reached;
 }
 
 function orderFrom(roots: readonly MutableNode[]): MutableNode[] {

@@ -231,6 +231,26 @@ void test('for any forest of spans the stages sum to the wall time exactly, with
   );
 });
 
+void test('a record that its own batch caused ends the walk', () => {
+  const spans = [
+    sketch({
+      id: 'batch',
+      kind: SPAN_KIND.consumer,
+      at: [0, 10],
+      attributes: { 'messaging.batch.message_count': 2n },
+    }),
+    sketch({
+      id: 'invoke',
+      parent: 'batch',
+      kind: SPAN_KIND.client,
+      at: [0, 10],
+      attributes: { 'faas.invoked_name': 'f' },
+    }),
+    sketch({ id: 'record', parent: 'invoke', links: ['batch'], kind: SPAN_KIND.consumer, at: [0, 10] }),
+  ];
+  assert.equal(accountOf(spans, 'end-to-end').wallNano, 10_000_000n);
+});
+
 void test('a chain of 50,000 spans is walked', () => {
   const spans = Array.from({ length: 50_000 }, (_, i) =>
     sketch({ id: `s${i}`, ...(i === 0 ? {} : { parent: `s${i - 1}` }), at: [i / 1_000, 200 - i / 1_000] }),
