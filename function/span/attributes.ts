@@ -98,3 +98,13 @@ export const SPOOR_TIMER_SCHEDULED = 'spoor.timer.scheduled';
 export const SPOOR_REDRIVEN_FROM = 'spoor.redriven_from';
 /** true when a warm generic instance was there to take. */
 export const SPOOR_POOL_HIT = 'spoor.pool.hit';
+/**
+ * CPU time (user and system) the process used while this invocation ran, in milliseconds. double
+ * Of the whole process: invocations that run at the same time each count it. Only on invocations of 5 ms and more.
+ */
+export const SPOOR_CPU_MS = 'spoor.cpu.ms';
+/**
+ * The longest single stall of the event loop while this invocation ran, in milliseconds. double
+ * Of the whole process, whoever caused it. Only on invocations of 5 ms and more.
+ */
+export const SPOOR_LOOP_BLOCKED_MS = 'spoor.event_loop.blocked_ms';
