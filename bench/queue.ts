@@ -1,15 +1,20 @@
 /**
  * Messages per second through a Node echo function and their latency, tracing on and off, on the embedded log and on Kafka.
  *
- *     node bench/queue.ts --messages 20000 --rounds 5
+ *     node bench/queue.ts [--messages 6000] [--rounds 5] [--maker embedded|kafka] [--client local|http|both]
  *
  * Router, executor, queue and trigger run in this process, as in `spoor platform`; the function is an instance of its own. With
  * tracing on everybody writes journals (the agent that drains them is measured in bench/agent.ts). Off: no journal, and the
  * function samples nothing. Rounds alternate, medians count. Latency is from produce to the answer's record, one message at a
- * time. `platform CPU` is this process's time for a message: what is left of 1000 ms / rate × cores is function, broker, waiting.
+ * time. CPU is user and system time for a message of each process; where rate × the busiest of them comes to 1 s, that process
+ * is what limits, and where their sum comes to the number of cores, the machine is.
+ *
+ * `--client both` runs each round also with the trigger calling the router over HTTP, as another process would (`http`),
+ * instead of by its client within the process (`local`). SPOOR_BENCH_PROFILE=DIR leaves a CPU profile of the last round there.
  */
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { Session } from 'node:inspector/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -37,38 +42,73 @@ const WARM_UP = 500;
 
 interface Round {
   readonly perSecond: number;
-  readonly cpuMicros: number;
+  /** µs a message, by process. */
+  readonly cpu: Readonly<Record<'platform' | 'function' | 'broker', number>>;
   readonly latenciesMs: readonly number[];
 }
 
+type Client = 'local' | 'http';
+
 const { values } = parseArgs({
-  options: { messages: { type: 'string', default: '20000' }, rounds: { type: 'string', default: '5' } },
+  options: {
+    messages: { type: 'string', default: '6000' },
+    rounds: { type: 'string', default: '5' },
+    maker: { type: 'string' },
+    client: { type: 'string', default: 'local' },
+  },
 });
 const messages = Number(values.messages);
 const rounds = Number(values.rounds);
+const clients: readonly Client[] = values.client === 'both' ? ['http', 'local'] : [values.client as Client];
+const makers = values.maker === undefined ? (['embedded', 'kafka'] as const) : [values.maker];
 
-for (const maker of ['embedded log', 'Kafka'] as const) {
-  await using kafka = maker === 'Kafka' ? await startKafka() : undefined;
-  const results: Record<'on' | 'off', Round[]> = { on: [], off: [] };
+for (const maker of makers) {
+  await using kafka = maker === 'kafka' ? await startKafka() : undefined;
+  const variants = clients.flatMap((client) =>
+    (['off', 'on'] as const).map((tracing) => ({ client, tracing, results: [] as Round[] })),
+  );
   for (let round = 0; round < rounds; round += 1)
-    for (const tracing of round % 2 === 0 ? (['on', 'off'] as const) : (['off', 'on'] as const))
-      results[tracing].push(await run(tracing === 'on', kafka?.brokers));
-  for (const tracing of ['off', 'on'] as const) {
-    const all = results[tracing];
-    const latencies = all.flatMap(({ latenciesMs }) => latenciesMs).sort((a, b) => a - b);
-    console.log(
-      `${maker}, tracing ${tracing}: ${median(all.map(({ perSecond }) => perSecond)).toFixed(0)} messages/s, ` +
-        `latency p50 ${quantile(latencies, 0.5).toFixed(2)} ms, p99 ${quantile(latencies, 0.99).toFixed(2)} ms, ` +
-        `platform CPU ${median(all.map(({ cpuMicros }) => cpuMicros)).toFixed(0)} µs a message`,
+    for (const { client, tracing, results } of round % 2 === 0 ? variants : variants.toReversed())
+      results.push(await run(tracing === 'on', client, kafka?.brokers));
+  for (const { client, tracing, results } of variants)
+    tell(`${maker}, ${client} client, tracing ${tracing}`, results);
+  for (const client of clients) {
+    const [off, on] = variants.filter((each) => each.client === client).map(({ results }) => results);
+    tellRatio(`${maker}, ${client} client: messages/s on/off`, on, off, ({ perSecond }) => perSecond);
+    tellRatio(
+      `${maker}, ${client} client: CPU of platform and function on/off`,
+      on,
+      off,
+      ({ cpu }) => cpu.platform + cpu.function,
     );
   }
-  const ratios = results.on.map(({ perSecond }, i) => perSecond / (results.off[i] as Round).perSecond);
+}
+
+function tell(what: string, results: readonly Round[]): void {
+  const latencies = results.flatMap(({ latenciesMs }) => latenciesMs).sort((a, b) => a - b);
+  const cpu = (name: keyof Round['cpu']) => median(results.map((result) => result.cpu[name])).toFixed(0);
   console.log(
-    `${maker}: on/off ${median(ratios).toFixed(3)} (pairs ${ratios.map((r) => r.toFixed(3)).join(' ')})`,
+    `${what}: ${median(results.map(({ perSecond }) => perSecond)).toFixed(0)} messages/s, ` +
+      `latency p50 ${quantile(latencies, 0.5).toFixed(2)} ms, p99 ${quantile(latencies, 0.99).toFixed(2)} ms, ` +
+      `CPU µs a message: platform ${cpu('platform')}, function ${cpu('function')}, broker ${cpu('broker')}`,
   );
 }
 
-async function run(isTraced: boolean, brokers: readonly string[] | undefined): Promise<Round> {
+function tellRatio(
+  what: string,
+  a: readonly Round[] | undefined,
+  b: readonly Round[] | undefined,
+  of: (round: Round) => number,
+): void {
+  const ratios = (a ?? []).map((round, i) => of((b as readonly Round[])[i] as Round) / of(round));
+  console.log(`${what} ${median(ratios).toFixed(3)} (pairs ${ratios.map((r) => r.toFixed(3)).join(' ')})`);
+}
+
+async function run(
+  isTraced: boolean,
+  client: Client,
+  brokers: readonly string[] | undefined,
+): Promise<Round> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'spoor-bench-'));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
@@ -125,7 +165,10 @@ async function run(isTraced: boolean, brokers: readonly string[] | undefined): P
     await startTriggers({
       catalog: registry,
       queue,
-      invoker: createRouterClient({ internalUrl: router.internalUrl }),
+      invoker:
+        client === 'local'
+          ? router.client
+          : stack.use(createRouterClient({ internalUrl: router.internalUrl })),
       tracing: tracingOf('trigger'),
       dataDir: folder,
       log,
@@ -136,12 +179,14 @@ async function run(isTraced: boolean, brokers: readonly string[] | undefined): P
 
   await produce(queue, topic, WARM_UP);
   await answered.reach(WARM_UP);
-  const cpu = process.cpuUsage();
+  const stopProfile = await startProfile();
+  const before = await cpuMicros();
   const started = performance.now();
   await produce(queue, topic, messages);
   await answered.reach(WARM_UP + messages);
   const seconds = (performance.now() - started) / 1_000;
-  const { user, system } = process.cpuUsage(cpu);
+  const after = await cpuMicros();
+  await stopProfile();
   const latenciesMs: number[] = [];
   for (let i = 1; i <= LATENCY_MESSAGES; i += 1) {
     const at = performance.now();
@@ -149,7 +194,50 @@ async function run(isTraced: boolean, brokers: readonly string[] | undefined): P
     await answered.reach(WARM_UP + messages + i);
     latenciesMs.push(performance.now() - at);
   }
-  return { perSecond: messages / seconds, cpuMicros: (user + system) / messages, latenciesMs };
+  const spent = (name: keyof Round['cpu']) => (after[name] - before[name]) / messages;
+  return {
+    perSecond: messages / seconds,
+    cpu: { platform: spent('platform'), function: spent('function'), broker: spent('broker') },
+    latenciesMs,
+  };
+}
+
+/** µs so far: of this process, and of its children by what they are. */
+async function cpuMicros(): Promise<Record<'platform' | 'function' | 'broker', number>> {
+  const { user, system } = process.cpuUsage();
+  const spent = { platform: user + system, function: 0, broker: 0 };
+  const tasks = await readdir('/proc/self/task');
+  const children = await Promise.all(tasks.map((task) => readText(`/proc/self/task/${task}/children`)));
+  for (const pid of children
+    .join(' ')
+    .split(' ')
+    .filter((each) => each !== '')) {
+    const stat = await readText(`/proc/${pid}/stat`);
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // utime and stime (proc_pid_stat(5)), in ticks of 10 ms.
+    const micros = (Number(fields[11]) + Number(fields[12])) * 10_000;
+    spent[stat.includes('(java)') ? 'broker' : 'function'] += micros;
+  }
+  return spent;
+}
+
+/** '' when the process has gone meanwhile. */
+async function readText(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch(() => '');
+}
+
+async function startProfile(): Promise<() => Promise<void>> {
+  const folder = process.env['SPOOR_BENCH_PROFILE'];
+  if (!folder) return async () => {};
+  const session = new Session();
+  session.connect();
+  await session.post('Profiler.enable');
+  await session.post('Profiler.start');
+  return async () => {
+    const { profile } = await session.post('Profiler.stop');
+    session.disconnect();
+    await writeFile(join(folder, 'queue.cpuprofile'), JSON.stringify(profile));
+  };
 }
 
 async function produce(queue: Queue, topic: string, count: number): Promise<void> {

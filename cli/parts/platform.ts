@@ -9,7 +9,6 @@ import { startExecutor, type Executor } from '../../platform/executor/executor.t
 import { openEmbeddedLog } from '../../platform/queue/embedded-log.ts';
 import { openKafka } from '../../platform/queue/kafka.ts';
 import { metricsHandler, topicsHandler } from '../../platform/queue/topics-http.ts';
-import { createRouterClient } from '../../platform/router/client.ts';
 import { startRouter } from '../../platform/router/router.ts';
 import { startCanaries } from '../../platform/spec/canary.ts';
 import { startBuilder } from '../../platform/spec/builder.ts';
@@ -126,7 +125,7 @@ export async function startPlatformPart(options: PlatformPartOptions, log: Logge
     await startTriggers({
       catalog: registry,
       queue,
-      invoker: createRouterClient({ internalUrl: router.internalUrl }),
+      invoker: router.client,
       tracing: tracing.trigger,
       dataDir: places.platform,
       log,

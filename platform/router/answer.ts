@@ -1,5 +1,5 @@
-import type { ServerResponse } from 'node:http';
 import type { Failure } from '../../server/failure.ts';
+import type { ClientResponse } from './client-side.ts';
 import type { Invocation } from './invocation.ts';
 
 /** Fission's structured error (fission.md, section 4): the body, and X-Fission-Component beside it. */
@@ -9,13 +9,13 @@ export function errorBody(failure: Failure, requestId: string, traceId: string):
 }
 
 export function sendFailure(
-  response: ServerResponse,
+  response: ClientResponse,
   failure: Failure,
   invocation: Invocation,
   headers: readonly string[] = [],
 ): void {
   const body = errorBody(failure, invocation.requestId, invocation.spanContext.traceId);
-  response.writeHead(failure.status, [
+  response.writeHead(failure.status, undefined, [
     ...headers,
     'content-type',
     'application/json',

@@ -3,8 +3,8 @@ import { Failure } from '../../server/failure.ts';
 import type { Reference } from '../spec/resources.ts';
 
 /** More than a function may answer to a trigger, for the whole of it is held in memory. */
-const BODY_LIMIT_BYTES = 64 * 1024 * 1024;
-const DEFAULT_TIMEOUT_MS = 10 * 60_000;
+export const BODY_LIMIT_BYTES = 64 * 1024 * 1024;
+export const DEFAULT_TIMEOUT_MS = 10 * 60_000;
 const CONNECTIONS = 256;
 
 export interface RouterClient extends AsyncDisposable {
@@ -68,7 +68,7 @@ export function createRouterClient(options: { readonly internalUrl: string }): R
   };
 }
 
-function pathOf(fn: string | Reference, subpath = ''): string {
+export function pathOf(fn: string | Reference, subpath = ''): string {
   const { name, namespace } = typeof fn === 'string' ? { name: fn, namespace: 'default' } : fn;
   const sub = subpath === '' || subpath.startsWith('/') || subpath.startsWith('?') ? subpath : `/${subpath}`;
   return `/fission-function/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}${sub}`;

@@ -1,9 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Context } from '@opentelemetry/api';
 import { Failure, toFailure } from '../../server/failure.ts';
 import type { InstanceEnd, Lease } from '../executor/client.ts';
 import { identityHeaders, sendFailure } from './answer.ts';
 import { bodyTooLarge } from './body-limit.ts';
+import type { ClientRequest, ClientResponse } from './client-side.ts';
 import { corsHeaders } from './cors.ts';
 import { functionHeaders } from './function-headers.ts';
 import type { InstanceCaller, InstanceConnection } from './instance-connection.ts';
@@ -31,8 +32,9 @@ const ONE_WRITE_BYTES = 8 * 1024;
  */
 export class Exchange implements InstanceCaller {
   readonly #road: Road;
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
+  readonly #request: ClientRequest;
+  readonly #response: ClientResponse;
+  readonly #body: IncomingMessage | Buffer | undefined;
   readonly #head: RequestHead;
   readonly #target: Target;
   readonly #invocation: Invocation;
@@ -48,11 +50,12 @@ export class Exchange implements InstanceCaller {
 
   constructor(
     road: Road,
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: ClientRequest,
+    response: ClientResponse,
     head: RequestHead,
     target: Target,
     invocation: Invocation,
+    body: IncomingMessage | Buffer | undefined,
   ) {
     this.#road = road;
     this.#request = request;
@@ -60,6 +63,7 @@ export class Exchange implements InstanceCaller {
     this.#head = head;
     this.#target = target;
     this.#invocation = invocation;
+    this.#body = body;
   }
 
   async run(): Promise<void> {
@@ -84,6 +88,11 @@ export class Exchange implements InstanceCaller {
     }
   }
 
+  /** Why the client has no whole answer. */
+  get failure(): Failure | undefined {
+    return this.#failure;
+  }
+
   // What the executor asks of whoever waits for an instance.
 
   get context(): Context {
@@ -104,7 +113,7 @@ export class Exchange implements InstanceCaller {
       path: this.#target.path,
       method: this.#request.method as string,
       headers: functionHeaders(this.#request, this.#head, this.#target, this.#invocation, lease),
-      body: this.#head.hasBody ? this.#request : undefined,
+      body: this.#body,
       bodyLimitBytes: this.#road.bodyLimitBytes,
       bodyIdleTimeoutMs: this.#road.bodyIdleTimeoutMs,
     };

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import type { Lease } from '../executor/client.ts';
+import type { ClientRequest } from './client-side.ts';
 import type { Invocation } from './invocation.ts';
 import type { RequestHead } from './request-head.ts';
 import type { Params } from './route-table.ts';
@@ -8,7 +8,7 @@ import type { Target } from './target.ts';
 
 /** Every header the function gets, flat name and value: the client's, Fission's (fission.md 1.3) and ours (docs/instance.md). */
 export function functionHeaders(
-  request: IncomingMessage,
+  request: ClientRequest,
   head: RequestHead,
   target: Target,
   invocation: Invocation,

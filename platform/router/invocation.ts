@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
 import {
   INVALID_SPAN_CONTEXT,
   ROOT_CONTEXT,
@@ -37,6 +36,7 @@ import {
 } from '../../function/span/attributes.ts';
 import type { Failure } from '../../server/failure.ts';
 import type { InstanceEnd, Lease } from '../executor/client.ts';
+import type { ClientRequest } from './client-side.ts';
 import { carrierGetter, type RequestHead } from './request-head.ts';
 import type { Road } from './road.ts';
 import { hostName, type RequestUrl, type Target } from './target.ts';
@@ -58,7 +58,7 @@ export class Invocation {
 
   constructor(
     road: Road,
-    request: IncomingMessage,
+    request: ClientRequest,
     head: RequestHead,
     url: RequestUrl,
     target: Target | undefined,
@@ -171,7 +171,7 @@ function markFailed(span: Span, failure: Failure): void {
 }
 
 function serverAttributes(
-  request: IncomingMessage,
+  request: ClientRequest,
   head: RequestHead,
   url: RequestUrl,
   requestId: string,

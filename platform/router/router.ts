@@ -11,10 +11,13 @@ import type { Catalog, Change } from '../spec/catalog.ts';
 import type { HTTPTrigger } from '../spec/resources.ts';
 import { sendFailure } from './answer.ts';
 import { ASYNC_PREFIX, AsyncInvocations, type AsyncOptions } from './async-invocations.ts';
+import type { RouterClient } from './client.ts';
+import type { ClientRequest, ClientResponse } from './client-side.ts';
 import { Connections } from './connections.ts';
 import { preflightHeaders } from './cors.ts';
 import { Exchange } from './exchange.ts';
 import { Invocation } from './invocation.ts';
+import { createLocalClient, type LocalCall } from './local-client.ts';
 import { readRequestHead, type RequestHead } from './request-head.ts';
 import type { Road } from './road.ts';
 import { RouteTable } from './route-table.ts';
@@ -70,6 +73,8 @@ export interface InternalHandler {
 export interface Router extends AsyncDisposable {
   readonly url: string;
   readonly internalUrl: string;
+  /** For whoever lives in this process: as the internal listener answers, without a connection. */
+  readonly client: RouterClient;
 }
 
 /** Starts both listeners: HTTPTriggers on the public one, `/fission-function/…` and what else is ours on the internal one. */
@@ -93,6 +98,9 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     return {
       url: at.url,
       internalUrl: internal.url,
+      client: createLocalClient((call, headers, body) =>
+        front.enter(call, ['host', new URL(internal.url).host, ...headers], body),
+      ),
       async [Symbol.asyncDispose]() {
         // Deliveries come in through the internal listener.
         await later?.[Symbol.asyncDispose]();
@@ -182,6 +190,21 @@ class Front {
     }
   }
 
+  /** A call of a function from within this process; the caller has a span of its own for it, or gets the router's. */
+  enter(call: LocalCall, rawHeaders: readonly string[], body: Buffer | undefined): void {
+    const url = splitUrl(call.url);
+    const target = internalTarget(this.#road.catalog, url);
+    const head = readRequestHead(rawHeaders, this.#road.contextFields, true);
+    if (!target) {
+      this.#refuse(call, call, head, url, unknownFunction(url));
+      return;
+    }
+    const invocation = new Invocation(this.#road, call, head, url, target);
+    const exchange = new Exchange(this.#road, call, call, head, target, invocation, body);
+    call.failure = () => exchange.failure;
+    void exchange.run();
+  }
+
   upgrade(request: IncomingMessage, socket: Duplex, firstBytes: Buffer, isInternal: boolean): void {
     this.#upgraded.add(socket);
     socket.once('close', () => this.#upgraded.delete(socket));
@@ -269,7 +292,8 @@ class Front {
       else this.#refuseAsync(response, invocation);
       return;
     }
-    void new Exchange(this.#road, request, response, head, target, invocation).run();
+    const body = head.hasBody ? request : undefined;
+    void new Exchange(this.#road, request, response, head, target, invocation, body).run();
   }
 
   #refuseAsync(response: ServerResponse, invocation: Invocation): void {
@@ -283,8 +307,8 @@ class Front {
   }
 
   #refuse(
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: ClientRequest,
+    response: ClientResponse,
     head: RequestHead,
     url: RequestUrl,
     failure: Failure,

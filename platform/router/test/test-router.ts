@@ -36,6 +36,7 @@ export async function startTestRouter(
     platform,
     url: router.url,
     internalUrl: router.internalUrl,
+    client: router.client,
     spans: (): readonly SpanData[] => [...journal.spans(), ...platform.spans()],
     span: (name: string) => journal.spans().find((span) => span.name === name),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
