@@ -17,8 +17,11 @@ import { addMessages } from './messages.ts';
 import { addOverview } from './overview.ts';
 import { addOwn } from './own.ts';
 import { addRed } from './red.ts';
+import { addPlatform } from './platform.ts';
+import type { PlatformAddress } from './platform-client.ts';
 import { addScreens } from './screens.ts';
 import { addStream } from './stream.ts';
+import { addTopics } from './topics.ts';
 import { addTracesExplained } from './traces-explained.ts';
 import { addWhy } from './why.ts';
 
@@ -30,6 +33,8 @@ export interface QueryOptions {
   readonly port: number;
   /** Folder with the built screens; without it the address shows where the APIs are. */
   readonly uiDir?: string;
+  /** Where the platform's internal listener is, for the screens that show and call it; none by default. */
+  readonly platform?: PlatformAddress;
   readonly log: Logger;
   /** Asked of every API request as `Authorization: Bearer …`. */
   readonly token?: string;
@@ -109,6 +114,8 @@ export async function startQuery(options: QueryOptions): Promise<QueryServer> {
   addJaegerMetrics(app, options.reader);
   addStream(app, options.reader, closing.signal);
   addOverview(app, options.reader);
+  addTopics(app, options.reader);
+  addPlatform(app, options.platform ?? (async () => undefined));
   await addScreens(app, options.uiDir);
 
   await app.ready();

@@ -329,13 +329,20 @@ export interface WhyJson {
 /** A life-cycle stage, or a state of it, as the root of a failure or a delay. */
 export type CauseKindJson =
   | 'queue lag'
+  | 'queue lag: slow consumer'
+  | 'queue lag: few partitions'
+  | 'queue lag: consumer away'
   | 'throttled'
   | 'waiting for capacity'
+  | 'pool empty'
   | 'cold start: start instance'
   | 'cold start: fetch package'
   | 'cold start: load function'
   | 'bad deploy'
   | 'slow handler'
+  | 'CPU burn'
+  | 'blocked event loop'
+  | 'noisy neighbour'
   | 'slow downstream call'
   | 'slow transfer'
   | 'dead dependency'
@@ -350,6 +357,7 @@ export type CauseKindJson =
   | 'batch with bad records'
   | 'lost context'
   | 'clock skew'
+  | 'backend lag'
   | 'platform error';
 
 export interface CauseJson {
@@ -648,4 +656,168 @@ export interface TraceEventJson {
   readonly summary: TraceSummaryJson;
   /** First seen by this stream, or seen before with fewer spans. */
   readonly change: 'new' | 'grown';
+}
+
+/**
+ * `GET /api/topics?endTs&lookback&step` (ms, whole minutes): how long records waited in each topic, by who reads it; of the newest 10,000
+ * spans of each.
+ */
+export interface TopicsJson {
+  readonly startUnixNano: string;
+  readonly endUnixNano: string;
+  readonly stepNano: string;
+  readonly topics: readonly TopicStatsJson[];
+}
+
+export interface TopicStatsJson {
+  readonly topic: string;
+  /** There were more spans than were looked at. */
+  readonly isPartial: boolean;
+  readonly groups: readonly TopicGroupJson[];
+}
+
+export interface TopicGroupJson {
+  readonly consumerGroup: string;
+  readonly received: number;
+  readonly failed: number;
+  readonly waitP50Nano: string;
+  readonly waitP99Nano: string;
+  /** Steps in which a record was received, by the time of receipt. */
+  readonly points: readonly {
+    readonly timeUnixNano: string;
+    readonly received: number;
+    readonly failed: number;
+    readonly waitP99Nano: string;
+  }[];
+}
+
+/** `GET /api/platform`: what is declared and what runs now. 404 when this backend runs without a platform. */
+export interface PlatformJson {
+  readonly functions: readonly FunctionConfigJson[];
+  readonly triggers: readonly TriggerJson[];
+  readonly instances: readonly InstanceJson[];
+  readonly topics: readonly PlatformTopicJson[];
+}
+
+export interface FunctionConfigJson {
+  readonly name: string;
+  readonly namespace: string;
+  /** `faas.version` of its invocations. */
+  readonly version: string;
+  /** RFC 3339; '' when not known. */
+  readonly createdAt: string;
+  readonly environment: string;
+  readonly package: string;
+  /** `file.function` in its package; '' for the environment's default. */
+  readonly entry: string;
+  readonly executor: string;
+  readonly timeoutSeconds: number;
+  readonly idleSeconds: number;
+  readonly specializationSeconds: number;
+  /** Most instances at a time. */
+  readonly concurrency: number;
+  readonly requestsPerInstance: number;
+  readonly onceOnly: boolean;
+  /** null: no limit. */
+  readonly memoryBytes: number | null;
+  /** Names only, of these three. */
+  readonly env: readonly string[];
+  readonly secrets: readonly string[];
+  readonly configmaps: readonly string[];
+}
+
+interface TriggerBaseJson {
+  readonly name: string;
+  readonly namespace: string;
+  /** Several for a canary. */
+  readonly functions: readonly string[];
+}
+
+export type TriggerJson = TriggerBaseJson &
+  (
+    | {
+        readonly kind: 'http';
+        readonly methods: readonly string[];
+        readonly path: string;
+        readonly host: string;
+      }
+    | {
+        readonly kind: 'queue';
+        readonly topic: string;
+        /** '' for none, of these two. */
+        readonly responseTopic: string;
+        readonly errorTopic: string;
+        readonly maxRetries: number;
+        readonly consumerGroup: string;
+      }
+    | { readonly kind: 'timer'; readonly cron: string }
+  );
+
+export interface InstanceJson {
+  readonly id: string;
+  readonly function: string;
+  readonly namespace: string;
+  readonly state: 'ready' | 'busy';
+  /** Requests it is serving now. */
+  readonly active: number;
+  readonly startedUnixNano: string;
+}
+
+/** Offsets and lags are decimal strings, in records. */
+export interface PlatformTopicJson {
+  readonly name: string;
+  readonly partitions: readonly {
+    readonly partition: number;
+    readonly startOffset: string;
+    readonly endOffset: string;
+  }[];
+  readonly groups: readonly {
+    readonly consumerGroup: string;
+    readonly lag: string;
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly committed: string;
+      readonly lag: string;
+    }[];
+  }[];
+}
+
+/** `GET /api/platform/topics/{topic}/records?partition&offset&limit` (1, at most 100): what the records hold; without an offset the last ones. */
+export interface RecordsJson {
+  readonly records: readonly RecordJson[];
+}
+
+export type TextOrBytesJson = { readonly text: string } | { readonly base64: string };
+
+export interface RecordJson {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: string;
+  readonly timeUnixNano: string;
+  /** null: none. What is not UTF-8 is base64. */
+  readonly key: TextOrBytesJson | null;
+  /** null: a tombstone. */
+  readonly value: TextOrBytesJson | null;
+  readonly headers: readonly ({ readonly name: string } & TextOrBytesJson)[];
+}
+
+/** `POST /api/platform/topics/{topic}/redrive` with `{"to": TOPIC}`. */
+export interface RedriveJson {
+  readonly redriven: number;
+}
+
+/**
+ * `POST /api/platform/functions/{namespace}/{name}/call` with `{"method", "subpath", "headers": [[name, value]], "body"}`, all optional:
+ * one invocation, whatever it answers.
+ */
+export interface FunctionAnswerJson {
+  readonly status: number;
+  readonly durationNano: string;
+  /** '' when the answer names none, of these two. */
+  readonly traceId: string;
+  readonly requestId: string;
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+  /** As UTF-8; at most 256 KiB. */
+  readonly body: string;
+  readonly isCut: boolean;
 }

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import type { Logger } from '../../server/log.ts';
 import { startCollector, type ExtraPort } from '../../backend/collector/collector.ts';
 import { openStore } from '../../backend/store/open-store.ts';
@@ -51,6 +52,7 @@ export async function startBackendPart(options: BackendPartOptions, log: Logger)
       host: options.host,
       port: options.queryPort,
       uiDir: options.uiDir,
+      platform: () => internalUrl(places.endpoints),
       token: options.token,
       log,
     }),
@@ -70,6 +72,18 @@ export async function startBackendPart(options: BackendPartOptions, log: Logger)
     },
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
+}
+
+/** As `spoor up` wrote it beside the data, or SPOOR_SERVER names it: read anew each time, since the platform comes and goes. */
+async function internalUrl(endpoints: string): Promise<string | undefined> {
+  const named = process.env['SPOOR_SERVER'];
+  if (named !== undefined && named !== '') return named.replace(/\/+$/, '');
+  try {
+    const { internal } = JSON.parse(await readFile(endpoints, 'utf8')) as { internal?: unknown };
+    return typeof internal === 'string' ? internal : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function askedOr(port: number | undefined, fallback: number): ExtraPort {
