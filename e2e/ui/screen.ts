@@ -22,15 +22,23 @@ export interface Screen extends AsyncDisposable {
 
 export async function openScreen(
   browser: Browser,
-  options: { readonly width?: number; readonly height?: number; readonly scheme?: 'light' | 'dark' } = {},
+  options: {
+    readonly width?: number;
+    readonly height?: number;
+    readonly scheme?: 'light' | 'dark';
+    /** The page's clock stands still at this time, ms since the epoch, for pictures that are the same on every day. */
+    readonly nowMs?: number;
+  } = {},
 ): Promise<Screen> {
   mkdirSync(PICTURES, { recursive: true });
   const context = await browser.newContext({
     viewport: { width: options.width ?? 1_440, height: options.height ?? 900 },
     colorScheme: options.scheme ?? 'light',
     reducedMotion: 'reduce',
+    ...(options.nowMs === undefined ? {} : { timezoneId: 'UTC', locale: 'en-GB' }),
   });
   const page = await context.newPage();
+  if (options.nowMs !== undefined) await page.clock.setFixedTime(options.nowMs);
   const problems: string[] = [];
   page.on('console', (message) => {
     if (message.type() === 'error') problems.push(`${page.url()}: ${message.text()}`);
