@@ -64,7 +64,10 @@ describe('golden pictures of a trace', () => {
     const waterfall = screen.page.locator('.waterfall');
     const set = (key: string, value: string) =>
       waterfall.evaluate(
-        (element, style) => (element as HTMLElement).style.setProperty(style.key, style.value),
+        (element, style) =>
+          (
+            element as unknown as { style: { setProperty(key: string, value: string): void } }
+          ).style.setProperty(style.key, style.value),
         {
           key,
           value,
