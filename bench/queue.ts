@@ -13,7 +13,7 @@
  * instead of by its client within the process (`local`). SPOOR_BENCH_PROFILE=DIR leaves a CPU profile of the last round there.
  */
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Session } from 'node:inspector/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -34,11 +34,16 @@ import { controlHandler } from '../platform/spec/control.ts';
 import { openRegistry } from '../platform/spec/registry.ts';
 import { startTriggers } from '../platform/trigger/triggers.ts';
 import { silentLog } from '../server/log.ts';
+import { cpuMicros } from './queue/cpu.ts';
+import { writeEcho, writeTrigger } from './queue/echo.ts';
+import { runWhole } from './queue/whole.ts';
 
 const PARTITIONS = 12;
 const PARALLELISM = 4;
 const LATENCY_MESSAGES = 300;
 const WARM_UP = 500;
+const WHOLE_MESSAGES = 20_000;
+const WHOLE_ROUNDS = 2;
 
 interface Round {
   readonly perSecond: number;
@@ -72,6 +77,7 @@ for (const maker of makers) {
       results.push(await run(tracing === 'on', client, kafka?.brokers));
   for (const { client, tracing, results } of variants)
     tell(`${maker}, ${client} client, tracing ${tracing}`, results);
+  await tellWhole(maker, kafka?.brokers);
   for (const client of clients) {
     const [off, on] = variants.filter((each) => each.client === client).map(({ results }) => results);
     tellRatio(`${maker}, ${client} client: messages/s on/off`, on, off, ({ perSecond }) => perSecond);
@@ -80,6 +86,19 @@ for (const maker of makers) {
       on,
       off,
       ({ cpu }) => cpu.platform + cpu.function,
+    );
+  }
+}
+
+async function tellWhole(maker: string, brokers: readonly string[] | undefined): Promise<void> {
+  for (let round = 0; round < WHOLE_ROUNDS; round += 1) {
+    const options = { messages: WHOLE_MESSAGES, partitions: PARTITIONS, parallelism: PARALLELISM, brokers };
+    const { perSecond, cpu } = await runWhole(options);
+    const spent = Object.entries(cpu)
+      .filter(([, micros]) => micros >= 0.5)
+      .map(([name, micros]) => `${name} ${micros.toFixed(0)}`);
+    console.log(
+      `${maker}, all of spoor up: ${perSecond.toFixed(0)} messages/s, CPU µs a message: ${spent.join(', ')}`,
     );
   }
 }
@@ -158,9 +177,9 @@ async function run(
   const topic = `in-${Date.now()}`;
   const answers = `out-${Date.now()}`;
   for (const name of [topic, answers]) await queue.createTopic(name, { partitions: PARTITIONS });
-  await applyDirectory(router.internalUrl, await writeSpecs(folder, topic, answers, isTraced), {
-    wait: true,
-  });
+  const specs = await writeEcho(folder, { isTraced });
+  await writeTrigger(specs, { name: 'echo', topic, answers, parallelism: PARALLELISM });
+  await applyDirectory(router.internalUrl, specs, { wait: true });
   stack.use(
     await startTriggers({
       catalog: registry,
@@ -180,12 +199,12 @@ async function run(
   await produce(queue, topic, WARM_UP);
   await answered.reach(WARM_UP);
   const stopProfile = await startProfile();
-  const before = await cpuMicros();
+  const before = await cpuMicros(process.pid, nameOf);
   const started = performance.now();
   await produce(queue, topic, messages);
   await answered.reach(WARM_UP + messages);
   const seconds = (performance.now() - started) / 1_000;
-  const after = await cpuMicros();
+  const after = await cpuMicros(process.pid, nameOf);
   await stopProfile();
   const latenciesMs: number[] = [];
   for (let i = 1; i <= LATENCY_MESSAGES; i += 1) {
@@ -194,7 +213,7 @@ async function run(
     await answered.reach(WARM_UP + messages + i);
     latenciesMs.push(performance.now() - at);
   }
-  const spent = (name: keyof Round['cpu']) => (after[name] - before[name]) / messages;
+  const spent = (name: keyof Round['cpu']) => ((after[name] ?? 0) - (before[name] ?? 0)) / messages;
   return {
     perSecond: messages / seconds,
     cpu: { platform: spent('platform'), function: spent('function'), broker: spent('broker') },
@@ -202,28 +221,9 @@ async function run(
   };
 }
 
-/** µs so far: of this process, and of its children by what they are. */
-async function cpuMicros(): Promise<Record<'platform' | 'function' | 'broker', number>> {
-  const { user, system } = process.cpuUsage();
-  const spent = { platform: user + system, function: 0, broker: 0 };
-  const tasks = await readdir('/proc/self/task');
-  const children = await Promise.all(tasks.map((task) => readText(`/proc/self/task/${task}/children`)));
-  for (const pid of children
-    .join(' ')
-    .split(' ')
-    .filter((each) => each !== '')) {
-    const stat = await readText(`/proc/${pid}/stat`);
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // utime and stime (proc_pid_stat(5)), in ticks of 10 ms.
-    const micros = (Number(fields[11]) + Number(fields[12])) * 10_000;
-    spent[stat.includes('(java)') ? 'broker' : 'function'] += micros;
-  }
-  return spent;
-}
-
-/** '' when the process has gone meanwhile. */
-async function readText(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch(() => '');
+function nameOf(commandLine: string, pid: number): keyof Round['cpu'] {
+  if (pid === process.pid) return 'platform';
+  return commandLine.startsWith('java') ? 'broker' : 'function';
 }
 
 async function startProfile(): Promise<() => Promise<void>> {
@@ -270,80 +270,6 @@ async function countAnswers(queue: Queue, topic: string) {
       while (seen.count < wanted) await once(more, 'more');
     },
   };
-}
-
-async function writeSpecs(
-  folder: string,
-  topic: string,
-  answers: string,
-  isTraced: boolean,
-): Promise<string> {
-  const app = join(folder, 'app');
-  await mkdir(join(app, 'specs'), { recursive: true });
-  await mkdir(join(app, 'functions'));
-  await writeFile(
-    join(app, 'functions/echo.js'),
-    'module.exports = async ({ request }) => ({ status: 200, body: request.body });\n',
-  );
-  const environment = isTraced
-    ? ''
-    : '\n    container: { env: [{ name: OTEL_TRACES_SAMPLER, value: always_off }] }';
-  await writeFile(
-    join(app, 'specs/echo.yaml'),
-    `apiVersion: fission.io/v1
-kind: DeploymentConfig
-name: echo
-uid: 0b6b1c6e-0f3c-4a53-8c6e-7a2a7ad2a111
----
-apiVersion: fission.io/v1
-kind: Environment
-metadata: { name: nodejs, namespace: default }
-spec:
-  version: 3
-  runtime:
-    image: ghcr.io/fission/node-env${environment}
-  poolsize: 1
----
-kind: ArchiveUploadSpec
-name: echo
-include: [functions/*.js]
----
-apiVersion: fission.io/v1
-kind: Package
-metadata: { name: echo, namespace: default }
-spec:
-  environment: { name: nodejs, namespace: default }
-  deployment: { type: url, url: "archive://echo" }
-  source: {}
-status: { buildstatus: succeeded }
----
-apiVersion: fission.io/v1
-kind: Function
-metadata: { name: echo, namespace: default }
-spec:
-  environment: { name: nodejs, namespace: default }
-  package: { packageref: { name: echo, namespace: default }, functionName: echo }
-  InvokeStrategy: { StrategyType: execution, ExecutionStrategy: { ExecutorType: poolmgr } }
-  functionTimeout: 60
-  idletimeout: 120
-  concurrency: 1
-  requestsPerPod: 100
----
-apiVersion: fission.io/v1
-kind: MessageQueueTrigger
-metadata: { name: echo, namespace: default }
-spec:
-  functionref: { type: name, name: echo }
-  messageQueueType: kafka
-  mqtkind: fission
-  topic: ${topic}
-  respTopic: ${answers}
-  maxRetries: 0
-  contentType: application/json
-  metadata: { offsetResetPolicy: earliest, parallelism: "${PARALLELISM}" }
-`,
-  );
-  return join(app, 'specs');
 }
 
 function median(numbers: readonly number[]): number {
