@@ -103,6 +103,8 @@ interface Case {
   readonly spans: readonly SpanData[];
   readonly others?: readonly (readonly SpanData[])[];
   readonly strays?: readonly (readonly SpanData[])[];
+  readonly neighbours?: readonly (readonly SpanData[])[];
+  readonly arrivalLagNano?: bigint;
   readonly expected: readonly [kind: string, owner: string];
   readonly outcome?: Verdict['outcome'];
 }
@@ -149,12 +151,138 @@ const thrown = { error: 'no font', exception: ['TypeError', 'no font'] } as cons
 const newVersion = (trace: string, version: string, how: Partial<SpanSketch>) =>
   greeting(trace, givenUp({ ...how, version }));
 
+/** Of another record of the same topic, to the same group. */
+const delivery = (trace: string, at: readonly [number, number], partition = '0') =>
+  sketch({
+    trace,
+    id: `process ${trace}`,
+    name: 'process greetings',
+    kind: consumer,
+    service: 'trigger',
+    at,
+    attributes: {
+      'messaging.destination.name': 'greetings',
+      'messaging.consumer.group.name': 'cards',
+      'messaging.destination.partition.id': partition,
+    },
+  });
+
 const CASES: readonly Case[] = [
   {
-    name: 'queue lag',
+    name: 'queue lag while nobody reads the partition',
     spans: greeting('x', {}, { after: 25, ms: 900 }),
-    expected: ['queue lag', 'greetings'],
+    expected: ['queue lag: consumer away', 'greetings'],
     outcome: 'slow',
+  },
+  {
+    name: 'queue lag behind one slow record',
+    spans: greeting('x', {}, { after: 25, ms: 900 }),
+    neighbours: [[delivery('n', [10, 700])]],
+    expected: ['queue lag: slow consumer', 'greetings'],
+    outcome: 'slow',
+  },
+  {
+    name: 'queue lag behind many records of ordinary length',
+    spans: greeting('x', {}, { after: 25, ms: 900 }),
+    neighbours: Array.from({ length: 8 }, (_, i) => [delivery(`n${i}`, [30 + i * 100, 125 + i * 100])]),
+    expected: ['queue lag: few partitions', 'greetings'],
+    outcome: 'slow',
+  },
+  {
+    name: 'a slow record of another partition is not what this one waited for',
+    spans: greeting('x', {}, { after: 25, ms: 900 }),
+    neighbours: [[delivery('n', [10, 900], '1')]],
+    expected: ['queue lag: consumer away', 'greetings'],
+  },
+  {
+    name: 'a handler that computes',
+    spans: greeting(
+      'x',
+      { greeter: { attributes: { 'spoor.cpu.ms': 800, 'spoor.event_loop.blocked_ms': 890 } } },
+      { after: 16, ms: 900 },
+    ),
+    expected: ['CPU burn', 'greeter'],
+    outcome: 'slow',
+  },
+  {
+    name: 'a handler that computes a little at a time',
+    spans: greeting(
+      'x',
+      { greeter: { attributes: { 'spoor.cpu.ms': 700, 'spoor.event_loop.blocked_ms': 20 } } },
+      { after: 16, ms: 900 },
+    ),
+    expected: ['CPU burn', 'greeter'],
+  },
+  {
+    name: 'a handler whose event loop stands still',
+    spans: greeting(
+      'x',
+      { greeter: { attributes: { 'spoor.cpu.ms': 12, 'spoor.event_loop.blocked_ms': 895 } } },
+      { after: 16, ms: 900 },
+    ),
+    expected: ['blocked event loop', 'greeter'],
+    outcome: 'slow',
+  },
+  {
+    name: 'a handler that waits for something that is not traced',
+    spans: greeting(
+      'x',
+      { greeter: { attributes: { 'spoor.cpu.ms': 12, 'spoor.event_loop.blocked_ms': 9 } } },
+      { after: 16, ms: 900 },
+    ),
+    expected: ['slow handler', 'greeter'],
+  },
+  {
+    name: 'another invocation that keeps the instance busy',
+    spans: greeting('x', {}, { after: 31, ms: 900 }),
+    neighbours: [
+      [
+        sketch({
+          trace: 'n',
+          id: 'busy',
+          name: 'image',
+          kind: server,
+          fn: 'image',
+          at: [10, 925],
+          attributes: { 'spoor.cpu.ms': 850, 'spoor.event_loop.blocked_ms': 900 },
+        }),
+      ],
+    ],
+    expected: ['noisy neighbour', 'image'],
+    outcome: 'slow',
+  },
+  {
+    name: 'a neighbour that did nothing is not to blame',
+    spans: greeting('x', {}, { after: 31, ms: 900 }),
+    neighbours: [
+      [sketch({ trace: 'n', id: 'idle', name: 'image', kind: server, fn: 'image', at: [10, 925] })],
+    ],
+    expected: ['slow transfer', 'image'],
+  },
+  {
+    name: 'a pool that is used up',
+    spans: greeting(
+      'x',
+      { cold: phase('start instance', 'try1', [31.5, 32.5], 'image') },
+      { after: 32, ms: 900 },
+    ),
+    others: healthy.map((_, i) =>
+      greeting(`pooled${i}`, {
+        load: {
+          ...phase('load function', 'try1', [31.2, 32.5], 'image'),
+          attributes: { 'faas.name': 'image', 'spoor.pool.hit': true },
+        },
+      }),
+    ),
+    expected: ['pool empty', 'image'],
+    outcome: 'slow',
+  },
+  {
+    name: 'a trace that was stored long after its end',
+    spans: greeting('x'),
+    arrivalLagNano: 6_000_000_000n,
+    expected: ['backend lag', 'agent'],
+    outcome: 'healthy',
   },
   {
     name: 'a slow handler',
@@ -384,9 +512,9 @@ const CASES: readonly Case[] = [
   },
 ];
 
-for (const { name, spans, others = healthy, strays = [], expected, outcome } of CASES)
+for (const { name, spans, others = healthy, expected, outcome, ...around } of CASES)
   void test(`${name} is named first`, () => {
-    const found = judge(spans, others, strays);
+    const found = judge(spans, others, around);
     const [first] = found.causes;
     assert.deepEqual(
       [first?.kind, first?.owner],
@@ -472,7 +600,7 @@ void test('the twin is the typical healthy run of the same versions, and the dif
 function judge(
   spans: readonly SpanData[],
   others: readonly (readonly SpanData[])[],
-  strays: readonly (readonly SpanData[])[] = [],
+  around: Pick<Case, 'strays' | 'neighbours' | 'arrivalLagNano'> = {},
 ): Verdict {
   const flow = buildFlow(spans);
   const run = runOfTrace(traceId('x'), flow).nodes.length > 0 ? runOfTrace(traceId('x'), flow) : toRun(spans);
@@ -482,7 +610,9 @@ function judge(
     others: runs,
     baseline: baselineOf(run, runs),
     twin: healthyTwin(run, runs),
-    strays: strays.map(toRun),
+    strays: (around.strays ?? []).map(toRun),
+    neighbours: (around.neighbours ?? []).map(toRun),
+    arrivalLagNano: around.arrivalLagNano,
     nowUnixNano: 0n,
   };
   return verdict(evidence, flow);

@@ -1,10 +1,22 @@
 import type { FastifyInstance } from 'fastify';
 import { SPAN_KIND, type SpanData } from '../../function/span/span-data.ts';
 import { CONFIDENT, type Cause, type Evidence } from '../diagnosis/causes/cause.ts';
-import { buildFlow } from '../diagnosis/flow.ts';
+import { excessOf } from '../diagnosis/causes/delays.ts';
+import { waitOf } from '../diagnosis/causes/queue-lag.ts';
+import { buildFlow, type FlowNode } from '../diagnosis/flow.ts';
 import { baselineOf, healthyTwin, type Twin } from '../diagnosis/healthy-twin.ts';
 import { lastEndOf, runOfTrace, startOf, type Run } from '../diagnosis/run.ts';
-import { groupOf, serviceOf, topicOf } from '../diagnosis/span-facts.ts';
+import {
+  endOf,
+  groupOf,
+  instanceOf,
+  invokedOf,
+  isFunctionSpan,
+  isInvoke,
+  partitionOf,
+  serviceOf,
+  topicOf,
+} from '../diagnosis/span-facts.ts';
 import { verdict } from '../diagnosis/verdict.ts';
 import type { StoreReader } from '../store/store.ts';
 import { refOf, toAccountJson } from './diagnosis-json.ts';
@@ -19,6 +31,12 @@ const MAX_OTHERS = 40;
 const BEFORE_NANO = 6n * 3_600n * 1_000_000_000n;
 const AFTER_NANO = 600n * 1_000_000_000n;
 const MAX_STRAYS = 20;
+/** A wait from which on it is looked at what went on meanwhile; what began so long before may still have been going on. */
+const LEAST_WAIT_NANO = 100_000_000n;
+const BUSY_SINCE_NANO = 60_000_000_000n;
+const MAX_PLACES = 3;
+const MAX_MESSAGES = 1_000;
+const MAX_NEIGHBOURS = 20;
 /** Spans named beside one cause or sentence. */
 const MAX_REFS = 20;
 /** When other runs too are spread over several traces: each of so many is followed. */
@@ -44,12 +62,16 @@ export async function explain(reader: StoreReader, traceId: string): Promise<Why
     loaded.flow.nodes.map(({ span }) => span),
     { groupsByTopic: groupsOf(others) },
   );
+  const baseline = baselineOf(run, others);
+  const isSlow = excessOf({ run, baseline }) > 0n;
   const evidence: Evidence = {
     run,
     others,
-    baseline: baselineOf(run, others),
+    baseline,
     twin: healthyTwin(run, others),
     strays: await straysOf(reader, run, others, loaded.flow.traceIds),
+    neighbours: isSlow ? await neighboursOf(reader, run, [run, ...others]) : [],
+    arrivalLagNano: await reader.arrivalLag(traceId),
     nowUnixNano: nowUnixNano(),
   };
   const found = verdict(evidence, flow);
@@ -109,6 +131,71 @@ async function straysOf(
     limit: MAX_STRAYS,
   });
   return traces.filter((spans) => !known.has(spans[0]?.traceId ?? '')).map(toOwnRun);
+}
+
+/** What else went on in the partitions where records waited, and in the processes that a request stood before. */
+async function neighboursOf(reader: StoreReader, run: Run, known: readonly Run[]): Promise<Run[]> {
+  const receivers = run.nodes
+    .filter((node) => node.span.kind === SPAN_KIND.consumer && waitOf(node) >= LEAST_WAIT_NANO)
+    .slice(0, MAX_PLACES);
+  const invokes = run.nodes
+    .filter((node) => isInvoke(node.span) && wayThereOf(node) >= LEAST_WAIT_NANO)
+    .slice(0, MAX_PLACES);
+  const seen = new Set(known.map(({ traceId }) => traceId));
+  const inPartitions = await Promise.all(receivers.map((node) => deliveriesNear(reader, node)));
+  const wanted = [...new Set(inPartitions.flat())].filter((id) => !seen.has(id)).slice(0, MAX_NEIGHBOURS);
+  const traces = [
+    ...(await Promise.all(wanted.map((id) => reader.trace(id)))),
+    ...(await Promise.all(invokes.map((node) => invocationsNear(reader, node)))).flat(),
+  ];
+  return traces.flatMap((spans) => {
+    const [first] = spans;
+    if (!first || seen.has(first.traceId)) return [];
+    seen.add(first.traceId);
+    return [toOwnRun(spans)];
+  });
+}
+
+async function deliveriesNear(reader: StoreReader, { span, cause }: FlowNode): Promise<string[]> {
+  const sent = cause ? endOf(cause.span) : span.startTimeUnixNano;
+  const partition = partitionOf(span);
+  const found = await reader.messages({
+    topic: topicOf(span),
+    ...(/^\d{1,9}$/.test(partition) ? { partition: Number(partition) } : {}),
+    range: { startUnixNano: sent - BUSY_SINCE_NANO, endUnixNano: span.startTimeUnixNano },
+    limit: MAX_MESSAGES,
+  });
+  return found
+    .filter(
+      (message) =>
+        message.kind === SPAN_KIND.consumer &&
+        message.consumerGroup === groupOf(span) &&
+        message.startUnixNano + message.durationNano > sent,
+    )
+    .map(({ traceId }) => traceId);
+}
+
+async function invocationsNear(
+  reader: StoreReader,
+  node: FlowNode,
+): Promise<readonly (readonly SpanData[])[]> {
+  const ran = node.effects.find(({ span }) => isFunctionSpan(span));
+  if (!ran || instanceOf(ran.span) === '') return [];
+  return await reader.findTraces({
+    service: invokedOf(node.span),
+    range: {
+      startUnixNano: node.span.startTimeUnixNano - BUSY_SINCE_NANO,
+      endUnixNano: ran.span.startTimeUnixNano,
+    },
+    attributes: { 'resource.faas.instance': instanceOf(ran.span) },
+    limit: MAX_NEIGHBOURS,
+  });
+}
+
+/** From asking for the function to its first moment. */
+function wayThereOf({ span, effects }: FlowNode): bigint {
+  const ran = effects.find((effect) => isFunctionSpan(effect.span));
+  return ran ? ran.span.startTimeUnixNano - span.startTimeUnixNano : 0n;
 }
 
 function toOwnRun(spans: readonly SpanData[]): Run {

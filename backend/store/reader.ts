@@ -39,6 +39,7 @@ const MAX_SPANS_PER_ANSWER = 500_000;
 /** Points of a scatter plot. */
 const MAX_POINTS = 10_000n;
 const MAX_LOGS = 100_000;
+const MAX_INT64 = 2n ** 63n - 1n;
 /** How long before a span its parent, or the span it links to, may have started and still be joined with it. */
 const CAUSE_WITHIN_NANO = 3_600_000_000_000n;
 
@@ -77,7 +78,7 @@ export class SqlReader implements StoreReader, TopicReader {
     const limit = sqlInteger(query.limit, 1n, BigInt(MAX_TRACES));
     const where = await matchingSpans(this.#engine, query);
     const rows = await this.#engine.rows(
-      `SELECT lower(hex(trace_id)), toUnixTimestamp64Nano(max(start)) AS newest FROM spans WHERE ${where} GROUP BY trace_id ORDER BY newest DESC, trace_id LIMIT ${limit}`,
+      `SELECT lower(hex(trace_id)), toUnixTimestamp64Nano(max(start)) AS newest FROM spans WHERE ${where} GROUP BY trace_id${pageOf(query.after)} ORDER BY newest DESC, trace_id LIMIT ${limit}`,
     );
     return rows.map(([traceId, start]) => ({
       traceId: traceId as string,
@@ -159,6 +160,26 @@ export class SqlReader implements StoreReader, TopicReader {
     return await readAttributeValues(this.#engine, query);
   }
 
+  async arrivalLag(traceId: string): Promise<bigint | undefined> {
+    const rows = await this.#engine.rows(
+      `SELECT min(toUnixTimestamp64Milli(received) * 1000000 - toUnixTimestamp64Nano(start) - toInt64(duration)), count()
+       FROM spans WHERE trace_id = ${sqlTraceId(traceId)} AND received > toDateTime64(0, 3, 'UTC')`,
+    );
+    const [lag, count] = rows[0] ?? [];
+    return count === undefined || count === '0' ? undefined : BigInt(lag as string);
+  }
+
+  until(signal: AbortSignal): StoreReader & TopicReader {
+    const engine = this.#engine;
+    return new SqlReader({
+      rows: (sql, options) => engine.rows(sql, { ...options, signal }),
+      command: (sql) => engine.command(sql),
+      insertNative: (insert) => engine.insertNative(insert),
+      // It is not this one's to close.
+      [Symbol.asyncDispose]: async () => {},
+    });
+  }
+
   async durations(query: TraceQuery): Promise<readonly DurationPoint[]> {
     const limit = sqlInteger(query.limit, 1n, MAX_POINTS);
     const rows = await this.#engine.rows(
@@ -222,6 +243,12 @@ export class SqlReader implements StoreReader, TopicReader {
     const reader = new RowReader();
     return rows.map((row) => reader.toSpan(row));
   }
+}
+
+function pageOf(after: TraceIdMatch | undefined): string {
+  if (!after) return '';
+  const start = sqlInteger(after.startUnixNano, -MAX_INT64, MAX_INT64);
+  return ` HAVING newest < ${start} OR (newest = ${start} AND trace_id > toFixedString(${sqlTraceId(after.traceId)}, 16))`;
 }
 
 function inTraces(matches: readonly TraceIdMatch[]): string {

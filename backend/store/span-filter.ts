@@ -2,14 +2,13 @@ import { SPAN_KIND, STATUS_CODE } from '../../function/span/span-data.ts';
 import { Failure } from '../../server/failure.ts';
 import { namesOf } from './attribute-generations.ts';
 import type { Engine } from './engine.ts';
+import { MAX_UINT64, spansOfResources } from './resource-filter.ts';
+import { conditionSql } from './span-condition.ts';
 import { sqlInteger, sqlString, sqlTime } from './sql-literal.ts';
 import type { TraceQuery } from './store.ts';
-import { attributesFromJson, toText } from './value-text.ts';
 
-const MAX_UINT64 = 0xffff_ffff_ffff_ffffn;
 const MAX_ATTRIBUTES = 32;
-/** Past so many distinct resources that match, the filter says too little to be worth running. */
-const MAX_RESOURCES = 20_000;
+const MAX_TIME_MS = 4_102_444_800_000n;
 
 /**
  * The condition under which one span satisfies every predicate of the query.
@@ -43,6 +42,11 @@ export async function matchingSpans(engine: Engine, query: TraceQuery): Promise<
   if (query.errorOnly) conditions.push(`status = ${STATUS_CODE.error}`);
   for (const key of keys)
     conditions.push(await attributeCondition(engine, key, query.attributes[key] ?? null));
+  if (query.where) conditions.push(await conditionSql(engine, query.where));
+  if (query.receivedUntilMs !== undefined)
+    conditions.push(
+      `received <= fromUnixTimestamp64Milli(toInt64(${sqlInteger(query.receivedUntilMs, 0n, MAX_TIME_MS)}), 'UTC')`,
+    );
   return conditions.join(' AND ');
 }
 
@@ -67,29 +71,16 @@ function mapCondition(map: string, key: string, value: string | null): string {
   return `(${has}${map}[${name}] = ${sqlString(value)})`;
 }
 
-function eventCondition(key: string, value: string | null): string {
-  return `arrayExists(m -> ${mapCondition('m', key, value)}, \`events.attributes\`)`;
-}
-
-/**
- * Resources are few and the spans of each are many: the small table of distinct ones is asked first, so that a key which no
- * resource has (nearly always) leaves the span's own attributes, and their index, to decide alone.
- */
 async function resourceCondition(
   engine: Engine,
   key: string,
   value: string | null,
 ): Promise<string | undefined> {
-  const stored = key.startsWith('$') ? `$${key}` : key;
-  const rows = await engine.rows(
-    `SELECT DISTINCT resource, toString(sipHash64(resource)) FROM resources WHERE JSONHas(resource, ${sqlString(stored)}) LIMIT ${MAX_RESOURCES}`,
-  );
-  const hashes = rows.flatMap(([resource, hash]) => {
-    const found = attributesFromJson(resource as string)[key];
-    return found !== undefined && (value === null || toText(found) === value) ? [hash as string] : [];
-  });
-  if (hashes.length === 0) return undefined;
-  return `sipHash64(resource) IN (${hashes.map((hash) => sqlInteger(BigInt(hash), 0n, MAX_UINT64)).join(', ')})`;
+  return await spansOfResources(engine, key, (text) => value === null || text === value);
+}
+
+function eventCondition(key: string, value: string | null): string {
+  return `arrayExists(m -> ${mapCondition('m', key, value)}, \`events.attributes\`)`;
 }
 
 function fieldCondition(key: string, value: string | null): string | undefined {

@@ -57,6 +57,16 @@ export interface StoreReader extends TraceReader {
   attributeKeys(query: AttributeKeysQuery): Promise<readonly AttributeCount[]>;
   /** Values of one key as text, likewise. */
   attributeValues(query: AttributeValuesQuery): Promise<readonly AttributeCount[]>;
+  /**
+   * How long after their end the trace's spans were stored, the least of them, ns; undefined when there is no such trace or it was
+   * stored by a version that did not keep it.
+   */
+  arrivalLag(traceId: string): Promise<bigint | undefined>;
+  /**
+   * The same store for one asker: when the signal is aborted, its queries are given up, those under way are killed, and those that
+   * wait are dropped.
+   */
+  until(signal: AbortSignal): StoreReader;
   /** Start and duration of each span the query matches, the most recent first: the points of a scatter plot. */
   durations(query: TraceQuery): Promise<readonly DurationPoint[]>;
 }
@@ -229,9 +239,34 @@ export interface TraceQuery {
   /** String filters match by value whatever the type: "123" matches the integer, "true" the boolean. `null`: the key is there. */
   readonly attributes: Readonly<Record<string, string | null>>;
   readonly errorOnly?: boolean;
+  /** What that span must also satisfy. */
+  readonly where?: SpanCondition;
+  /** Only traces that come after this one in the order of the answer: the next page. */
+  readonly after?: TraceIdMatch;
+  /** Only spans that the store had taken by then, ms since the epoch: pages of one search see the same spans while others come in. */
+  readonly receivedUntilMs?: number;
   /** 1..1,500 traces. */
   readonly limit: number;
 }
+
+/** A condition on one span. A test of what a span does not have is false, so its `not` is true. */
+export type SpanCondition =
+  | { readonly kind: 'and' | 'or'; readonly all: readonly SpanCondition[] }
+  | { readonly kind: 'not'; readonly condition: SpanCondition }
+  | SpanTest;
+
+/**
+ * `field` is `service`, `name`, `kind`, `status`, `error`, `duration` (ns), `status.message`, else an attribute of the span or of its
+ * resource as in `TraceQuery.attributes`. Values are text: `=` matches "123" whatever the type, the comparisons are of numbers.
+ */
+export type SpanTest =
+  | { readonly kind: 'test'; readonly field: string; readonly operator: 'exists' }
+  | {
+      readonly kind: 'test';
+      readonly field: string;
+      readonly operator: '=' | 'prefix' | '<' | '<=' | '>' | '>=';
+      readonly value: string;
+    };
 
 export interface TraceIdMatch {
   readonly traceId: string;

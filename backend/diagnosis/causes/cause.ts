@@ -5,13 +5,20 @@ import type { Stage } from '../stages.ts';
 
 export const CAUSE_KINDS = [
   'queue lag',
+  'queue lag: slow consumer',
+  'queue lag: few partitions',
+  'queue lag: consumer away',
   'throttled',
   'waiting for capacity',
+  'pool empty',
   'cold start: start instance',
   'cold start: fetch package',
   'cold start: load function',
   'bad deploy',
   'slow handler',
+  'CPU burn',
+  'blocked event loop',
+  'noisy neighbour',
   'slow downstream call',
   'slow transfer',
   'dead dependency',
@@ -26,6 +33,7 @@ export const CAUSE_KINDS = [
   'batch with bad records',
   'lost context',
   'clock skew',
+  'backend lag',
   'platform error',
 ] as const;
 export type CauseKind = (typeof CAUSE_KINDS)[number];
@@ -68,6 +76,10 @@ export interface Evidence {
   readonly twin: Twin | undefined;
   /** Traces that began while this one ran and that nothing links with it. */
   readonly strays: readonly Run[];
+  /** Whatever else ran at the same time where this one was held up: in the same partition, or in the same process. */
+  readonly neighbours: readonly Run[];
+  /** How long after their end the spans came to be stored, the least of them; undefined when the store does not say. */
+  readonly arrivalLagNano: bigint | undefined;
   /** What was sent and is still waited for, with the time now. */
   readonly nowUnixNano: bigint;
 }

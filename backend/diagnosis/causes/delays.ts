@@ -1,16 +1,7 @@
-import { FAAS_INSTANCE } from '../../../function/span/attributes.ts';
+import { FAAS_INSTANCE, SPOOR_POOL_HIT } from '../../../function/span/attributes.ts';
 import { SPAN_KIND } from '../../../function/span/span-data.ts';
 import type { FlowNode } from '../flow.ts';
-import {
-  durationOf,
-  groupOf,
-  invokedOf,
-  isError,
-  isInvoke,
-  partitionOf,
-  textOf,
-  topicOf,
-} from '../span-facts.ts';
+import { durationOf, invokedOf, isError, isInvoke, textOf } from '../span-facts.ts';
 import type { Stage } from '../stages.ts';
 import type { AccountStage } from '../time-account.ts';
 import {
@@ -23,6 +14,8 @@ import {
   type CauseKind,
   type Evidence,
 } from './cause.ts';
+import { blockedOrBusy, neighbourOf } from './process-load.ts';
+import { queueLag } from './queue-lag.ts';
 
 /** A run that took no longer than this above the usual is not slow. */
 const LEAST_EXCESS_NANO = 200_000_000n;
@@ -55,7 +48,7 @@ const KIND_OF: Readonly<Record<Stage, CauseKind>> = {
 };
 
 /** How much longer than usual, if that is long enough to speak of. */
-export function excessOf({ run, baseline }: Evidence): bigint {
+export function excessOf({ run, baseline }: Pick<Evidence, 'run' | 'baseline'>): bigint {
   const { wallNano } = run.account;
   if (baseline.runs < LEAST_RUNS) return wallNano >= LEAST_ALONE_NANO ? wallNano : 0n;
   const excess = wallNano - baseline.wallNano;
@@ -121,28 +114,8 @@ function describe(
   const kind = KIND_OF[stage.stage];
   switch (stage.stage) {
     case 'queue wait': {
-      const ahead = aheadOf(receiversOf(run.nodes, owner)[0], evidence);
-      return {
-        ...common,
-        kind,
-        title: `the record waited ${inMs(nano)} ms in ${owner}`,
-        sentences: [
-          fact,
-          ...(ahead.length > 0
-            ? [
-                sentence(
-                  `In that time the same partition's consumer was busy with ${ahead.length} records that came before it, ${inMs(sumOf(ahead))} ms in all.`,
-                  ahead.slice(0, 10),
-                  [amount('records ahead', ahead.length), milliseconds('their time', sumOf(ahead))],
-                ),
-              ]
-            : []),
-        ],
-        next: [
-          `Let more be consumed at once: more partitions of ${owner}, or the trigger's parallelism or batchSize.`,
-          'Make the function behind it faster: what is ahead in the partition is what is waited for.',
-        ],
-      };
+      const lag = queueLag(owner, nano, evidence);
+      return { ...common, ...lag, sentences: [fact, ...lag.sentences] };
     }
     case 'throttle':
       return {
@@ -161,6 +134,23 @@ function describe(
         next: [`Raise concurrency or requestsPerPod of ${owner}, or the environment's poolsize.`],
       };
     case 'start instance':
+      if (usual === 0n && hasPool(evidence))
+        return {
+          ...common,
+          kind: 'pool empty',
+          title: `no warm instance was left for ${owner}`,
+          sentences: [
+            fact,
+            sentence(
+              'Other runs found a warm instance in the pool; this one came when it was used up, and waited for a process to start.',
+              nodes,
+            ),
+          ],
+          next: [
+            "Raise the environment's poolsize to what comes in at once.",
+            `Keep instances of ${owner} for longer (idletimeout, retainPods), so that fewer are taken from the pool.`,
+          ],
+        };
       return {
         ...common,
         kind,
@@ -226,7 +216,9 @@ function describe(
         next: ['Mend what makes the tries fail; it is named beside this.'],
       };
     }
-    case 'handler':
+    case 'handler': {
+      const load = blockedOrBusy(owner, nodes, nano);
+      if (load) return { ...common, ...load, sentences: [fact, ...load.sentences] };
       return {
         ...common,
         kind,
@@ -237,7 +229,16 @@ function describe(
           'Put a span around its steps to see which.',
         ],
       };
-    default:
+    }
+    default: {
+      const neighbour = neighbourOf(stage, evidence);
+      if (neighbour)
+        return {
+          ...common,
+          ...neighbour,
+          nodes: [...nodes, ...neighbour.nodes],
+          sentences: [fact, ...neighbour.sentences],
+        };
       return {
         ...common,
         kind,
@@ -247,7 +248,13 @@ function describe(
           `Look at what else ran on the instance of ${owner}${instanceText(nodes)} and on the machine at that time: the request was there and nobody took it up.`,
         ],
       };
+    }
   }
+}
+
+/** Runs that took a warm instance show that there is a pool to take from. */
+function hasPool({ others }: Evidence): boolean {
+  return others.some(({ nodes }) => nodes.some(({ span }) => span.attributes[SPOOR_POOL_HIT] === true));
 }
 
 function phraseOf({ stage, owner }: AccountStage): string {
@@ -287,34 +294,6 @@ function slowestStep(nodes: readonly FlowNode[]) {
 
 function failedTries(nodes: readonly FlowNode[], owner: string): FlowNode[] {
   return nodes.filter(({ span }) => isInvoke(span) && isError(span) && invokedOf(span) === owner);
-}
-
-/** Who received a record of this topic, and so knows who sent it. */
-function receiversOf(nodes: readonly FlowNode[], topic: string): FlowNode[] {
-  return nodes.filter(
-    ({ span, cause }) => cause !== undefined && span.kind === SPAN_KIND.consumer && topicOf(span) === topic,
-  );
-}
-
-/** Deliveries of the same partition and group that were going on while this record waited. */
-function aheadOf(receiver: FlowNode | undefined, { others }: Evidence): FlowNode[] {
-  if (!receiver?.cause) return [];
-  const { span: own, cause } = receiver;
-  return others
-    .flatMap((other) => other.nodes)
-    .filter(
-      ({ span }) =>
-        span.kind === SPAN_KIND.consumer &&
-        topicOf(span) === topicOf(own) &&
-        partitionOf(span) === partitionOf(own) &&
-        groupOf(span) === groupOf(own) &&
-        span.endTimeUnixNano > cause.span.endTimeUnixNano &&
-        span.startTimeUnixNano < own.startTimeUnixNano,
-    );
-}
-
-function sumOf(nodes: readonly FlowNode[]): bigint {
-  return nodes.reduce((total, { span }) => total + durationOf(span), 0n);
 }
 
 function instanceText(nodes: readonly FlowNode[]): string {

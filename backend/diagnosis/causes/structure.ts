@@ -6,10 +6,16 @@ import { CONFIDENT, inMs, milliseconds, sentence, type Cause, type Evidence } fr
 
 /** Two processes of one machine may differ by a little; this is a clock that is wrong. */
 const SKEW_NANO = 100_000_000n;
+/** Spans are stored a second after their end at most; this is a part that was down or could not keep up. */
+const LATE_NANO = 4_000_000_000n;
+/** What is older than this when it comes was sent on purpose: a file, a test, a second store. */
+const IMPORTED_NANO = 3_600_000_000_000n;
 
 /** What is wrong with the trace itself: it tells less than what happened, or at other times. */
 export function structureCauses(evidence: Evidence): Cause[] {
-  return [lostContext(evidence), clockSkew(evidence)].filter((cause) => cause !== undefined);
+  return [lostContext(evidence), clockSkew(evidence), backendLag(evidence)].filter(
+    (cause) => cause !== undefined,
+  );
 }
 
 /**
@@ -90,6 +96,36 @@ function clockSkew({ run }: Evidence): Cause | undefined {
       sentence('Times between these two are wrong by as much; times within each are right.', [cause, node]),
     ],
     next: [`Set the clocks: chrony or ntpd on the hosts of ${one} and ${other}.`],
+  };
+}
+
+/** What happened is known only now: the time was lost after the run, in telling of it. */
+function backendLag({ run, arrivalLagNano }: Evidence): Cause | undefined {
+  if (arrivalLagNano === undefined || arrivalLagNano < LATE_NANO || arrivalLagNano > IMPORTED_NANO)
+    return undefined;
+  const last = run.nodes.reduce(
+    (latest, node) => (latest && endOf(latest.span) >= endOf(node.span) ? latest : node),
+    run.nodes[0],
+  );
+  if (!last) return undefined;
+  return {
+    kind: 'backend lag',
+    title: `the trace was stored ${inMs(arrivalLagNano)} ms after its end`,
+    score: CONFIDENT + 0.02,
+    stage: 'unknown',
+    owner: 'agent',
+    nodes: [last],
+    sentences: [
+      sentence(
+        `Not one of its ${run.nodes.length} spans was stored sooner than ${inMs(arrivalLagNano)} ms after it had ended: what is shown here is late, and the run itself is not what took that time.`,
+        [last],
+        [milliseconds('lag', arrivalLagNano)],
+      ),
+    ],
+    next: [
+      'See whether agent and backend were running, and how much waits in the spool: `spoor doctor`, and the status page of the agent.',
+      'When it is so all the time, the store cannot keep up: look at its CPU and disk.',
+    ],
   };
 }
 

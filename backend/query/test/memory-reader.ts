@@ -6,6 +6,7 @@ import type {
   LinkEdge,
   MessageSpan,
   RedSeries,
+  SpanCondition,
   StoreReader,
   TraceQuery,
   TraceSummary,
@@ -18,6 +19,7 @@ import {
   partitionOf,
   topicOf,
 } from '../../diagnosis/span-facts.ts';
+import { holds } from '../../store/span-condition.ts';
 import { toPlainJson } from '../plain-json.ts';
 
 /** The store's contract over a list of spans: small, exact, and forgetful. */
@@ -37,10 +39,19 @@ export function memoryReader(spans: readonly SpanData[], logs: readonly LogData[
       .map((trace) => ({ trace, hits: trace.filter((span) => matches(span, query)) }))
       .filter(({ hits }) => hits.length > 0)
       .map(({ trace, hits }) => ({ trace, start: maxOf(hits.map((span) => span.startTimeUnixNano)) }))
-      .sort((a, b) => (a.start < b.start ? 1 : -1))
+      .map((found) => ({ ...found, traceId: found.trace[0]?.traceId ?? '' }))
+      .sort((a, b) => (a.start === b.start ? (a.traceId < b.traceId ? -1 : 1) : a.start < b.start ? 1 : -1))
+      .filter(
+        ({ start, traceId }) =>
+          !query.after ||
+          start < query.after.startUnixNano ||
+          (start === query.after.startUnixNano && traceId > query.after.traceId),
+      )
       .slice(0, query.limit);
 
-  return {
+  const reader: StoreReader = {
+    until: () => reader,
+    arrivalLag: async () => undefined,
     services: async () => [...new Set(spans.map(serviceOf))].sort(),
     operations: async ({ service, kind }) => {
       const found = spans
@@ -189,7 +200,43 @@ export function memoryReader(spans: readonly SpanData[], logs: readonly LogData[
           error: span.status.code === 2,
         })),
   };
+  return reader;
 }
+
+/** As the store compiles it to SQL (backend/store/span-condition.ts). */
+export function satisfies(span: SpanData, condition: SpanCondition): boolean {
+  switch (condition.kind) {
+    case 'and':
+      return condition.all.every((each) => satisfies(span, each));
+    case 'or':
+      return condition.all.some((each) => satisfies(span, each));
+    case 'not':
+      return !satisfies(span, condition.condition);
+    case 'test':
+      return textsOf(span, condition.field).some((text) => holds(text, condition));
+  }
+}
+
+function textsOf(span: SpanData, field: string): string[] {
+  switch (field) {
+    case 'service':
+      return [serviceOf(span)];
+    case 'name':
+      return [span.name];
+    case 'kind':
+      return [KINDS[span.kind] ?? ''];
+    case 'duration':
+      return [String(span.endTimeUnixNano - span.startTimeUnixNano)];
+    case 'error':
+      return span.status.code === 2 ? ['true'] : [];
+    default:
+      return [span.attributes[field], span.resource[field]].flatMap((value) =>
+        value === undefined ? [] : [textOf(value)],
+      );
+  }
+}
+
+const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'];
 
 function countOf(texts: readonly string[]): AttributeCount[] {
   return [...Map.groupBy(texts, (text) => text)]
@@ -233,6 +280,7 @@ function matches(span: SpanData, query: TraceQuery): boolean {
     (query.minDurationNano === undefined || duration >= query.minDurationNano) &&
     (query.maxDurationNano === undefined || duration <= query.maxDurationNano) &&
     (!query.errorOnly || span.status.code === 2) &&
+    (!query.where || satisfies(span, query.where)) &&
     Object.entries(query.attributes).every(([key, wanted]) => {
       // As Jaeger's memory store has it: not an error is Ok or Unset.
       if (key === 'error' && wanted === 'false') return span.status.code !== 2;
