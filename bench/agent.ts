@@ -2,7 +2,7 @@
  * What the agent's work costs: CPU per span from journal to acknowledged OTLP (drain, encode, spool, ship), at several rates of
  * spans, the writer's own cost beside it, and what an agent costs that has 100 journals and nothing to do.
  *
- *     node bench/agent.ts [rounds] [SPANS]        default 3 rounds of 200,000
+ *     node bench/agent.ts [rounds] [SPANS] [rate,rate…]        default 3 rounds of 200,000, all rates
  *
  * The agent, the writer and the sink are processes of their own, so that each one's CPU is its own. The first round warms up.
  */
@@ -56,9 +56,9 @@ if (role === 'writer') await write(args[0] as string, Number(args[1]), Number(ar
 else if (role === 'idle') idle(args[0] as string);
 else if (role === 'agent') await drain(args[0] as string, args[1] as string, args[2] as string);
 else if (role === 'sink') sink();
-else await compare(Number(role ?? 3), Number(args[0] ?? 200_000));
+else await compare(Number(role ?? 3), Number(args[0] ?? 200_000), args[1]?.split(',').map(Number));
 
-async function compare(rounds: number, count: number): Promise<void> {
+async function compare(rounds: number, count: number, rates: readonly number[] = RATES): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'spoor-bench-'));
   const journals = mkdtempSync(join('/dev/shm', 'spoor-bench-'));
   const children: ChildProcess[] = [];
@@ -83,10 +83,10 @@ async function compare(rounds: number, count: number): Promise<void> {
         'writer CPU ns/span',
       ],
     ];
-    for (const rate of RATES) rows.push(await atRate(agent, journals, rate, rounds, count));
+    for (const rate of rates) rows.push(await atRate(agent, journals, rate, rounds, count));
     console.log(`agent, median [min..max] of ${rounds} rounds; ${conditions()}`);
     console.log(table(rows));
-    await withIdleJournals(agent, journals, children);
+    if (rates === RATES) await withIdleJournals(agent, journals, children);
   } finally {
     for (const child of children) child.kill('SIGKILL');
     rmSync(dir, { recursive: true, force: true });

@@ -12,8 +12,12 @@ import {
   VERSION,
 } from '../span/journal-format.ts';
 
-/** First reads are small, so that looking at an idle journal costs a microsecond. */
-const READ_BYTES = [4096, 128 * 1024, MAX_SEGMENT_BYTES] as const;
+/**
+ * The first read takes a quarter more than the last one found, and no less than this, so that looking at an idle journal costs a
+ * microsecond. Where that was not enough, the next one takes so many times as much.
+ */
+const LEAST_READ_BYTES = 4096;
+const READ_GROWTH = 4;
 
 /** Header word of the agent's own: u32 sequence, u32 offset in that segment; docs/journal.md. */
 const POSITION = 3072;
@@ -52,6 +56,7 @@ export class JournalReader {
   readonly #headerBytes = Buffer.alloc(HEADER_BYTES);
   readonly #word = Buffer.alloc(8);
   #isMapped = false;
+  #firstReadBytes = LEAST_READ_BYTES;
 
   private constructor(fd: number, header: JournalHeader) {
     this.#fd = fd;
@@ -134,16 +139,17 @@ export class JournalReader {
   read(chunk: Chunk, index: number, offset: number): Found {
     const { segmentBytes } = this.header;
     const start = HEADER_BYTES + index * segmentBytes + offset;
-    for (const most of READ_BYTES) {
-      const wanted = Math.min(most, segmentBytes - offset);
-      if (wanted < 8) return NOTHING;
+    const room = segmentBytes - offset;
+    if (room < 8) return NOTHING;
+    for (let most = this.#firstReadBytes; ; most *= READ_GROWTH) {
+      const wanted = Math.min(most, room);
       const got = readSync(this.#fd, chunk.u8, 0, wanted, start) & ~7;
-      const seen = scan(chunk.u32, got, segmentBytes - offset);
-      if (seen.isCut && got === wanted && wanted < segmentBytes - offset) continue;
+      const seen = scan(chunk.u32, got, room);
+      if (seen.isCut && got === wanted && wanted < room) continue;
+      this.#firstReadBytes = Math.max(LEAST_READ_BYTES, (seen.bytes + (seen.bytes >>> 2)) & ~7);
       if (seen.bytes > 0) readSync(this.#fd, chunk.u8, 0, seen.bytes, start);
       return seen;
     }
-    return { ...NOTHING, isDamaged: true };
   }
 
   close(): void {

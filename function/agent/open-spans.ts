@@ -1,4 +1,4 @@
-import type { ProtoBuffer } from './proto-buffer.ts';
+import type { Padded, ProtoBuffer } from './proto-buffer.ts';
 
 /** An instance with more open spans than this is broken or hostile; further ones are not followed, and counted. */
 export const MAX_OPEN_SPANS = 100_000;
@@ -18,7 +18,7 @@ export interface OpenSpan {
   /** Offsets of its ATTRIBUTES, EVENT and LINK records in the piece. */
   more: number[] | undefined;
   /** `field` of the name: length and bytes. */
-  name: Uint8Array;
+  name: Padded;
   scope: string;
   kept: KeptSpan | undefined;
 }
@@ -40,27 +40,60 @@ export interface KeptSpan {
   droppedEvents: number;
 }
 
-/** Open spans by id. A span id is 64 bits; the map's key is 30 of them, so that it stays a small integer. */
+/** A power of two. */
+const SLOTS = 1024;
+
+/**
+ * Open spans by id. Most spans are open for a short while and few at a time: those lie in a table with one place for each of the ids
+ * that meet there, and only who finds its place taken goes into the map behind it.
+ */
 export class OpenSpans implements Iterable<OpenSpan> {
+  readonly #slots: (OpenSpan | undefined)[] = Array.from({ length: SLOTS }, () => undefined);
+  /** A span id is 64 bits; the map's key is 30 of them, so that it stays a small integer. */
   readonly #byHash = new Map<number, OpenSpan>();
   size = 0;
 
   get(low: number, high: number): OpenSpan | undefined {
-    let span = this.#byHash.get((low ^ high) & 0x3fffffff);
+    let span = this.#slots[slotOf(low, high)];
+    if (span !== undefined && span.low === low && span.high === high) return span;
+    if (this.#byHash.size === 0) return undefined;
+    span = this.#byHash.get(hashOf(low, high));
     while (span !== undefined && (span.low !== low || span.high !== high)) span = span.next;
     return span;
   }
 
-  add(span: OpenSpan): void {
-    const hash = (span.low ^ span.high) & 0x3fffffff;
-    span.next = this.#byHash.get(hash);
-    this.#byHash.set(hash, span);
+  /** False, and nothing changes, when one with its id is open already. */
+  add(span: OpenSpan): boolean {
+    const { low, high } = span;
+    if (this.get(low, high) !== undefined) return false;
+    const slot = slotOf(low, high);
+    span.next = undefined;
+    if (this.#slots[slot] === undefined) this.#slots[slot] = span;
+    else {
+      span.next = this.#byHash.get(hashOf(low, high));
+      this.#byHash.set(hashOf(low, high), span);
+    }
     this.size += 1;
+    return true;
   }
 
   /** Takes the span out and returns it. */
   take(low: number, high: number): OpenSpan | undefined {
-    const hash = (low ^ high) & 0x3fffffff;
+    const slot = slotOf(low, high);
+    const first = this.#slots[slot];
+    let span: OpenSpan | undefined;
+    if (first !== undefined && first.low === low && first.high === high) {
+      span = first;
+      this.#slots[slot] = undefined;
+    } else span = this.#takeFromMap(low, high);
+    if (span === undefined) return undefined;
+    span.isOpen = false;
+    this.size -= 1;
+    return span;
+  }
+
+  #takeFromMap(low: number, high: number): OpenSpan | undefined {
+    const hash = hashOf(low, high);
     let span = this.#byHash.get(hash);
     let before: OpenSpan | undefined;
     while (span !== undefined && (span.low !== low || span.high !== high)) {
@@ -71,17 +104,17 @@ export class OpenSpans implements Iterable<OpenSpan> {
     if (before !== undefined) before.next = span.next;
     else if (span.next !== undefined) this.#byHash.set(hash, span.next);
     else this.#byHash.delete(hash);
-    span.isOpen = false;
-    this.size -= 1;
     return span;
   }
 
   clear(): void {
+    this.#slots.fill(undefined);
     this.#byHash.clear();
     this.size = 0;
   }
 
   *[Symbol.iterator](): Iterator<OpenSpan> {
+    for (const span of this.#slots) if (span !== undefined) yield span;
     for (let span of this.#byHash.values()) {
       for (;;) {
         yield span;
@@ -90,4 +123,12 @@ export class OpenSpans implements Iterable<OpenSpan> {
       }
     }
   }
+}
+
+function slotOf(low: number, high: number): number {
+  return (low ^ high) & (SLOTS - 1);
+}
+
+function hashOf(low: number, high: number): number {
+  return (low ^ high) & 0x3fffffff;
 }

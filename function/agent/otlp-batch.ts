@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib';
 import { ProtoBuffer } from './proto-buffer.ts';
 import { FRAME_HEADER_BYTES, writeFrameHeader, type FrameKind } from './frame.ts';
 
@@ -125,7 +124,7 @@ export class OtlpBatch {
 
   #closeFrame(frame: ProtoBuffer, kind: FrameKind, items: number): void {
     const bytes = frame.view();
-    writeFrameHeader(bytes, kind, items, crc32(bytes.subarray(FRAME_HEADER_BYTES)));
+    writeFrameHeader(bytes, kind, items);
     this.#append(bytes, kind, items);
   }
 

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import type { KeptSpan, OpenSpan } from './open-spans.ts';
-import { ProtoBuffer } from './proto-buffer.ts';
+import { pad, ProtoBuffer } from './proto-buffer.ts';
 import type { Transcoder } from './transcoder.ts';
 
 /**
@@ -112,7 +112,7 @@ function toFile(span: OpenSpan, kept: KeptSpan): OpenSpanFile {
     id: [span.low, span.high],
     parent: [kept.parentLow, kept.parentHigh],
     start: [kept.startLow, kept.startHigh],
-    name: toBase64(span.name),
+    name: toBase64(span.name.bytes),
     scope: span.scope,
     head: toBase64(kept.head),
     attributes: [...kept.attributes].map(([key, field]) => [key, toBase64(field)]),
@@ -131,7 +131,7 @@ function fromFile(file: OpenSpanFile): OpenSpan {
     isOpen: true,
     start: -1,
     more: undefined,
-    name: fromBase64(file.name),
+    name: pad(fromBase64(file.name)),
     scope: file.scope,
     kept: {
       head: fromBase64(file.head),

@@ -14,7 +14,13 @@ import {
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Logger } from '../../server/log.ts';
-import { FRAME_HEADER_BYTES, MAX_PAYLOAD_BYTES, readFrameHeader, type FrameKind } from './frame.ts';
+import {
+  checksumOf,
+  FRAME_HEADER_BYTES,
+  MAX_PAYLOAD_BYTES,
+  readFrameHeader,
+  type FrameKind,
+} from './frame.ts';
 
 /** A spool file is closed at this size, or at an eighth of the whole spool: what is dropped when full is one file. */
 const FILE_BYTES = 16 * 1024 * 1024;
@@ -288,7 +294,7 @@ export class Spool {
       const payloadAt = at + FRAME_HEADER_BYTES;
       if (header === undefined || payloadAt + header.payloadBytes > got) break;
       const payload = this.#buffer.subarray(payloadAt, payloadAt + header.payloadBytes);
-      if (isChecked && crc32(payload) !== header.crc) break;
+      if (isChecked && checksumOf(payload, 0) !== header.checksum) break;
       frames.push({ kind: header.kind, items: header.items, payload });
       at = payloadAt + header.payloadBytes;
     }

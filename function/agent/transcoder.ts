@@ -4,7 +4,7 @@ import { AttributeWriter, MAX_ENCODED_BYTES, readJournalString, type Chunk } fro
 import { MAX_OPEN_SPANS, OpenSpans, type KeptSpan, type OpenSpan } from './open-spans.ts';
 import type { OtlpBatch } from './otlp-batch.ts';
 import { encodeResource, writeAnyValue, writeKeyValue } from './otlp.ts';
-import { ProtoBuffer, putBytes, putFixed32, putVarint } from './proto-buffer.ts';
+import { PADDING, ProtoBuffer, pad, putVarint, putWords, type Padded } from './proto-buffer.ts';
 import type { SpanEnding } from './span-ending.ts';
 
 /** Events and links of one span that is kept longer than its piece of journal; more are counted as dropped. */
@@ -68,6 +68,9 @@ export class Transcoder {
   #timeHigh = 0;
   /** By key id: offset of the attribute that counts. */
   #winners = new Uint32Array(256);
+  /** By key id: the span that has had it last. */
+  #holders = new Uint32Array(256);
+  #spanNumber = 0;
 
   constructor(instanceId: string) {
     // Until the function is known (it died, or is still being loaded) the instance itself is all there is to name.
@@ -80,7 +83,7 @@ export class Transcoder {
 
   /** A new segment begins: ids of strings start anew. */
   beginSegment(): void {
-    this.#attributes.strings = [];
+    this.#attributes.beginSegment();
   }
 
   /**
@@ -138,7 +141,7 @@ export class Transcoder {
         const id = u32[i + 1] as number;
         const length = u32[i + 2] as number;
         if (id === 0 || id > MAX_STRING_ID || length > end - at - 16) this.damagedRecords += 1;
-        else this.#attributes.strings[id] = readJournalString(chunk, at + 16, length);
+        else this.#attributes.define(id, readJournalString(chunk, at + 16, length));
         return;
       }
       case RECORD.anchor:
@@ -204,8 +207,7 @@ export class Transcoder {
     const i = at >>> 2;
     const low = u32[i + 8] as number;
     const high = u32[i + 9] as number;
-    const isValid = (low | high) !== 0 && hasTraceId(u32, i + 4);
-    if (!isValid || this.open.get(low, high) !== undefined) {
+    if ((low | high) === 0 || !hasTraceId(u32, i + 4)) {
       this.damagedRecords += 1;
       return;
     }
@@ -224,8 +226,12 @@ export class Transcoder {
     span.more = undefined;
     span.name = strings[u32[i + 1] as number]?.field ?? NO_STRING;
     span.scope = scopeId === 0 ? '' : (strings[scopeId]?.text ?? '');
-    this.open.add(span);
-    this.#fresh.push(span);
+    if (this.open.add(span)) this.#fresh.push(span);
+    else {
+      this.damagedRecords += 1;
+      span.isOpen = false;
+      this.#spare.push(span);
+    }
   }
 
   /** ATTRIBUTES, EVENT or LINK of a span that is open. */
@@ -283,11 +289,44 @@ export class Transcoder {
     this.#writeHead(out, chunk, start);
     this.#writeName(out, span.name);
     this.#writeEndTime(out, u32[(start >>> 2) + 2] as number, u32[(start >>> 2) + 3] as number);
+    const begin = out.position;
+    const { damaged } = this.#attributes;
+    this.#spanNumber = (this.#spanNumber + 1) >>> 0;
+    const message = this.#putEach(out, span, chunk, at, end);
+    if (message >= 0) return message;
+    out.position = begin;
+    this.#attributes.damaged = damaged;
+    return this.#putLast(out, span, chunk, at, end);
+  }
+
+  /** What was said of a span between its START, at `span.start`, and its END, as long as no attribute is said twice: then -1. */
+  #putEach(out: ProtoBuffer, span: OpenSpan, chunk: Chunk, at: number, end: number): number {
+    const { u32 } = chunk;
+    const start = span.start;
+    const startEnd = start + ((u32[start >>> 2] as number) >>> 8);
+    if (this.#putOnce(out, chunk, start + 64, startEnd, u32[(start >>> 2) + 15] as number) < 0) return -1;
+    if (span.more !== undefined) {
+      for (const record of span.more) {
+        const word = u32[record >>> 2] as number;
+        const recordEnd = record + (word >>> 8);
+        const type = word & 0xff;
+        if (type === RECORD.event) this.#writeEvent(out, chunk, record, recordEnd);
+        else if (type === RECORD.link) this.#writeLink(out, chunk, record, recordEnd);
+        else if (this.#putOnce(out, chunk, record + 16, recordEnd, u32[(record >>> 2) + 1] as number) < 0)
+          return -1;
+      }
+    }
+    return this.#putOnce(out, chunk, at + 32, end, u32[(at >>> 2) + 1] as number);
+  }
+
+  /** Set more than once: the last one counts. Ids stand for keys, because all of it lies in one segment. */
+  #putLast(out: ProtoBuffer, span: OpenSpan, chunk: Chunk, at: number, end: number): number {
+    const { u32 } = chunk;
+    const start = span.start;
     const startEnd = start + ((u32[start >>> 2] as number) >>> 8);
     const startCount = u32[(start >>> 2) + 15] as number;
     const endCount = u32[(at >>> 2) + 1] as number;
     const { more } = span;
-    // Set more than once: the last one counts. Ids stand for keys, because all of it lies in one segment.
     this.#mark(chunk, start + 64, startEnd, startCount);
     if (more !== undefined) {
       for (const record of more) {
@@ -327,47 +366,74 @@ export class Transcoder {
   #writeHead(out: ProtoBuffer, chunk: Chunk, at: number): void {
     const { u8, u32 } = chunk;
     const i = at >>> 2;
-    const state = this.#attributes.strings[u32[i + 13] as number];
-    out.ensure(96 + (state?.field.length ?? 0));
-    const { bytes } = out;
+    const stateId = u32[i + 13] as number;
+    const state = stateId === 0 ? undefined : this.#attributes.strings[stateId]?.field;
+    out.ensure(96 + (state?.length ?? 0));
+    const { data } = out;
     let p = out.position;
-    bytes[p++] = 0x0a;
-    bytes[p++] = 16;
-    p = putBytes(bytes, p, u8, at + 16, 16);
-    bytes[p++] = 0x12;
-    bytes[p++] = 8;
-    p = putBytes(bytes, p, u8, at + 32, 8);
+    data.setUint16(p, 0x0a10); // tag and length
+    p = putWords(data, p + 2, u32, i + 4, 16);
+    data.setUint16(p, 0x1208);
+    p = putWords(data, p + 2, u32, i + 8, 8);
     if (state !== undefined) {
-      bytes[p++] = 0x1a;
-      p = putBytes(bytes, p, state.field, 0, state.field.length);
+      data.setUint8(p, 0x1a);
+      p = putWords(data, p + 1, state.words, 0, state.length);
     }
     if (((u32[i + 10] as number) | (u32[i + 11] as number)) !== 0) {
-      bytes[p++] = 0x22;
-      bytes[p++] = 8;
-      p = putBytes(bytes, p, u8, at + 40, 8);
+      data.setUint16(p, 0x2208);
+      p = putWords(data, p + 2, u32, i + 10, 8);
     }
     const kind = u8[at + 48] as number;
-    bytes[p++] = 0x30;
-    bytes[p++] = kind > 5 ? 0 : kind;
-    bytes[p++] = 0x39;
-    p = putBytes(bytes, p, u8, at + 8, 8);
+    data.setUint16(p, 0x3000 | (kind > 5 ? 0 : kind));
+    data.setUint8(p + 2, 0x39);
+    p = putWords(data, p + 3, u32, i + 2, 8);
     // flags = 16: the tag takes two bytes
-    bytes[p++] = 0x85;
-    bytes[p++] = 0x01;
-    out.position = putFixed32(bytes, p, u8[at + 49] as number);
+    data.setUint16(p, 0x8501);
+    data.setUint32(p + 2, u8[at + 49] as number, true);
+    out.position = p + 6;
   }
 
-  #writeName(out: ProtoBuffer, name: Uint8Array): void {
-    out.ensure(name.length + 1);
-    out.bytes[out.position] = 0x2a;
-    out.position = putBytes(out.bytes, out.position + 1, name, 0, name.length);
+  #writeName(out: ProtoBuffer, name: Padded): void {
+    out.ensure(1 + name.length + PADDING);
+    out.data.setUint8(out.position, 0x2a);
+    out.position = putWords(out.data, out.position + 1, name.words, 0, name.length);
   }
 
   /** The time now set, but never before the start: another anchor may have moved the clock between the two. */
   #writeEndTime(out: ProtoBuffer, startLow: number, startHigh: number): void {
     const isBefore = this.#timeHigh < startHigh || (this.#timeHigh === startHigh && this.#timeLow < startLow);
-    out.byte(0x41);
-    out.fixed64(isBefore ? startLow : this.#timeLow, isBefore ? startHigh : this.#timeHigh);
+    out.ensure(9);
+    const { data, position } = out;
+    data.setUint8(position, 0x41);
+    data.setUint32(position + 1, isBefore ? startLow : this.#timeLow, true);
+    data.setUint32(position + 5, isBefore ? startHigh : this.#timeHigh, true);
+    out.position = position + 9;
+  }
+
+  /**
+   * Attributes as `attributes = 9`, as long as each key comes once. Returns the offset of the one with key id 0, 0 when there is
+   * none, -1 when a key has come before in this span.
+   */
+  #putOnce(out: ProtoBuffer, chunk: Chunk, from: number, end: number, count: number): number {
+    let special = 0;
+    const begin = out.position;
+    for (let at = from; count > 0; count--) {
+      const size = this.#attributes.size(chunk, at, end);
+      if (size === 0 || out.position - begin > MAX_ENCODED_BYTES) {
+        this.#attributes.damaged += 1;
+        break;
+      }
+      const key = chunk.u32[at >>> 2] as number;
+      if (key === 0) special = at;
+      else if (key < MAX_STRING_ID) {
+        if (key >= this.#holders.length) this.#holders = grown(this.#holders, key);
+        if (this.#holders[key] === this.#spanNumber) return -1;
+        this.#holders[key] = this.#spanNumber;
+        this.#attributes.write(out, 0x4a, chunk, at);
+      }
+      at += size;
+    }
+    return special;
   }
 
   #mark(chunk: Chunk, from: number, end: number, count: number): void {
@@ -376,11 +442,7 @@ export class Transcoder {
       if (size === 0) return;
       const key = chunk.u32[at >>> 2] as number;
       if (key < MAX_STRING_ID) {
-        if (key >= this.#winners.length) {
-          const grown = new Uint32Array(key * 2);
-          grown.set(this.#winners);
-          this.#winners = grown;
-        }
+        if (key >= this.#winners.length) this.#winners = grown(this.#winners, key);
         this.#winners[key] = at;
       }
       at += size;
@@ -421,15 +483,14 @@ export class Transcoder {
 
   /** Event: time_unix_nano = 1 fixed64 · name = 2 string · attributes = 3 KeyValue · dropped_attributes_count = 4 varint */
   #writeEvent(out: ProtoBuffer, chunk: Chunk, at: number, end: number): void {
-    const { u32, u8 } = chunk;
+    const { u32 } = chunk;
     const i = at >>> 2;
     const name = this.#attributes.strings[u32[i + 1] as number]?.field ?? NO_STRING;
     const event = out.open(0x5a);
-    out.ensure(name.length + 16);
-    out.bytes[out.position] = 0x09;
-    let p = putBytes(out.bytes, out.position + 1, u8, at + 16, 8);
-    out.bytes[p++] = 0x12;
-    out.position = putBytes(out.bytes, p, name, 0, name.length);
+    out.byte(0x09);
+    out.fixed64(u32[i + 4] as number, u32[i + 5] as number);
+    out.byte(0x12);
+    out.raw(name.bytes);
     this.#writeAll(out, 0x1a, chunk, at + 32, end, u32[i + 6] as number);
     writeCount(out, 0x20, u32[i + 7] as number);
     out.close(event);
@@ -445,7 +506,7 @@ export class Transcoder {
     const state = this.#attributes.strings[u32[i + 11] as number];
     if (state !== undefined) {
       out.byte(0x1a);
-      out.raw(state.field);
+      out.raw(state.field.bytes);
     }
     this.#writeAll(out, 0x22, chunk, at + 48, end, u32[i + 1] as number);
     out.byte(0x35);
@@ -678,7 +739,7 @@ export class Transcoder {
 const SHORTEST: (number | undefined)[] = [];
 for (const [name, type] of Object.entries(RECORD)) SHORTEST[type] = FIXED_BYTES[name as keyof typeof RECORD];
 
-const NO_STRING = new Uint8Array([0]);
+const NO_STRING = pad(new Uint8Array([0]));
 
 const NO_SPAN: OpenSpan = {
   low: 0,
@@ -712,6 +773,13 @@ function writeSeverity(out: ProtoBuffer, severity: number): void {
   out.byte(severity);
   out.byte(0x1a);
   out.raw(SEVERITY_TEXT[(severity - 1) >> 2] as Uint8Array);
+}
+
+/** The same with room for index `key`. */
+function grown(words: Uint32Array, key: number): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(key * 2);
+  larger.set(words);
+  return larger;
 }
 
 /** A varint field that is left out when 0. */
