@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { PassThrough } from 'node:stream';
 import { after, before, test } from 'node:test';
+import { pino } from 'pino';
 import { openKafka, type KafkaOptions } from '../../platform/queue/kafka.ts';
 import type { SubscribeOptions } from '../../platform/queue/queue.ts';
+import { mqTrigger, startTestPlatform } from '../../platform/trigger/test/test-platform.ts';
 import { Failure } from '../../server/failure.ts';
 import { startKafka, USER, type Kafka } from './brokers.ts';
 
@@ -73,6 +78,29 @@ for (const [what, options, words] of refused) {
     assert.match(errors[0]?.message ?? '', words);
   });
 }
+
+test('a trigger whose credentials are refused says so, and goes at once when it is told to', async () => {
+  const queue = await openKafka({
+    brokers: kafka.sasl,
+    sasl: { mechanism: 'SCRAM-SHA-256', ...USER, password: 'wrong' },
+  });
+  await using stack = new AsyncDisposableStack();
+  stack.use(queue);
+  const lines = new PassThrough();
+  const platform = stack.use(await startTestPlatform(() => ({}), { queue, log: pino(lines) }));
+  platform.catalog.put(mqTrigger());
+  await platform.triggers.settled();
+  const [line] = (await once(createInterface({ input: lines }), 'line')) as [string];
+  const said = JSON.parse(line) as Record<string, string>;
+  assert.equal(said['msg'], 'cannot deliver records, trying again');
+  assert.equal(said['topic'], 'greetings');
+  assert.match(said['error'] ?? '', /authentication/i);
+  assert.deepEqual(
+    [...platform.triggers.faults],
+    [],
+    'it goes on trying: the broker may be told the password later',
+  );
+});
 
 function consumer(topic: string): Omit<SubscribeOptions, 'onRecords'> {
   return {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { listen } from '../../../server/listen.ts';
-import { silentLog } from '../../../server/log.ts';
+import { silentLog, type Logger } from '../../../server/log.ts';
 import { readBody } from '../../../server/read-body.ts';
 import { closeHttpServer } from '../../../server/stop.ts';
 import { openEmbeddedLog } from '../../queue/embedded-log.ts';
@@ -37,11 +37,14 @@ export interface TestAnswer {
   readonly body?: string | Buffer;
 }
 
-/** A real log and a real HTTP server that stands for router and function. */
+/** A real log, or whatever queue is given, and a real HTTP server that stands for router and function. */
 export async function startTestPlatform(
   fn: (request: TestRequest) => TestAnswer | Promise<TestAnswer>,
   options: {
     readonly wrap?: (queue: Queue) => Queue;
+    /** Default: an embedded log of its own. */
+    readonly queue?: Queue;
+    readonly log?: Logger;
     readonly partitions?: number;
     /** Of an earlier platform that is no more. */
     readonly folder?: string;
@@ -50,9 +53,11 @@ export async function startTestPlatform(
   await using starting = new AsyncDisposableStack();
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'spoor-trigger-')));
   starting.defer(() => rm(folder, { recursive: true, force: true }));
-  const log = starting.use(
-    await openEmbeddedLog({ path: join(folder, 'topics.db'), partitions: options.partitions ?? 1 }),
-  );
+  const log =
+    options.queue ??
+    starting.use(
+      await openEmbeddedLog({ path: join(folder, 'topics.db'), partitions: options.partitions ?? 1 }),
+    );
   const queue = options.wrap?.(log) ?? log;
   const requests: TestRequest[] = [];
   const answer = async (incoming: IncomingMessage, response: ServerResponse) => {
@@ -71,7 +76,14 @@ export async function startTestPlatform(
   const { tracing, spans } = recordedTracing();
   const catalog = new TestCatalog();
   const start = () =>
-    startTriggers({ catalog, queue, invoker: httpInvoker(url), tracing, dataDir: folder, log: silentLog() });
+    startTriggers({
+      catalog,
+      queue,
+      invoker: httpInvoker(url),
+      tracing,
+      dataDir: folder,
+      log: options.log ?? silentLog(),
+    });
   let triggers = starting.use(await start());
   const stack = starting.move();
   return {
