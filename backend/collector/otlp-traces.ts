@@ -1,5 +1,5 @@
 import type { InstrumentationScope } from '../../function/span/span-data.ts';
-import type { LowCardinalityColumn, StringColumn } from '../store/native-columns.ts';
+import type { TextColumn } from '../store/native-columns.ts';
 import type { SpanColumns } from '../store/span-columns.ts';
 import { decodeAttributes, decodeKeyValue, decodeKeyValueInto, nested } from './otlp-values.ts';
 import { FIXED32, FIXED64, LENGTH, VARINT, WireReader } from './wire.ts';
@@ -353,12 +353,7 @@ export function decodeScope(reader: WireReader): InstrumentationScope {
 /** What a span is called that has no name. */
 export const UNNAMED = 'unnamed';
 
-function addText(
-  column: LowCardinalityColumn | StringColumn,
-  bytes: Buffer,
-  start: number,
-  end: number,
-): void {
+function addText(column: TextColumn, bytes: Buffer, start: number, end: number): void {
   column.utf8(bytes, start, end);
 }
 

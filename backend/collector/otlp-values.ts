@@ -1,6 +1,6 @@
-import { isUtf8 } from 'node:buffer';
 import type { Attributes, AttributeValue } from '../../function/span/span-data.ts';
 import type { AttributesColumn } from '../store/attributes-column.ts';
+import { isCleanUtf8 } from '../store/native-columns.ts';
 import { setOwn, toText, typeLetter } from '../store/value-text.ts';
 import { FIXED64, LENGTH, VARINT, type WireReader } from './wire.ts';
 
@@ -158,12 +158,4 @@ function eachOf(reader: WireReader, read: () => void): void {
       else reader.skip();
     }
   });
-}
-
-/** Short text is nearly always ASCII, and a loop over it is cheaper than a native call. */
-export function isCleanUtf8(bytes: Buffer, start: number, end: number): boolean {
-  if (end - start > 64) return isUtf8(bytes.subarray(start, end));
-  for (let at = start; at < end; at += 1)
-    if ((bytes[at] as number) > 0x7f) return isUtf8(bytes.subarray(start, end));
-  return true;
 }

@@ -1,5 +1,5 @@
 import type { Attributes, AttributeValue } from '../../function/span/span-data.ts';
-import { LowCardinalityColumn, MapColumn } from './native-columns.ts';
+import { LowCardinalityColumn, MapColumn, type TextColumn } from './native-columns.ts';
 import { toText, typeLetter, type TypeLetter } from './value-text.ts';
 
 /**
@@ -7,10 +7,14 @@ import { toText, typeLetter, type TypeLetter } from './value-text.ts';
  * Entries are added one by one as they are decoded; `closeRow` ends the row.
  */
 export class AttributesColumn {
-  readonly map = new MapColumn();
+  readonly map: MapColumn;
   readonly types = new LowCardinalityColumn();
   #letters = new Uint8Array(64);
   #count = 0;
+
+  constructor(values: TextColumn) {
+    this.map = new MapColumn(values);
+  }
 
   key(source: Uint8Array, start: number, end: number): void {
     this.map.keys.bytes(source, start, end);

@@ -22,7 +22,7 @@ export class LogColumns {
   readonly #severityText = new LowCardinalityColumn();
   readonly #service = new LowCardinalityColumn();
   readonly #body = new StringColumn();
-  readonly #attributes = new AttributesColumn();
+  readonly #attributes = new AttributesColumn(new StringColumn());
   readonly #resource = new LowCardinalityColumn();
   readonly #scopeName = new LowCardinalityColumn();
   readonly #scopeVersion = new LowCardinalityColumn();

@@ -251,9 +251,8 @@ export class LowCardinalityColumn implements Column {
 
   /** What should be UTF-8 and need not be: checked when it is seen for the first time. */
   utf8(source: Buffer, start: number, end: number): void {
-    const known = this.#dictionary.find(source, start, end);
-    if (known >= 0) this.id(known);
-    else if (isUtf8(source.subarray(start, end))) this.bytes(source, start, end);
+    const id = this.#dictionary.idOfUtf8(source, start, end);
+    if (id >= 0) this.id(id);
     else this.text(source.toString('utf8', start, end));
   }
 
@@ -353,13 +352,17 @@ export class LowCardinalityColumn implements Column {
   }
 }
 
-/** Array(T): whoever fills it adds items to `item`, then closes the row with the count of them. */
+/**
+ * Array(T): whoever fills it adds items to `item`, then closes the row with the count of them. Columns whose arrays are always
+ * of one length may share their offsets, which then are closed once for all of them.
+ */
 export class ArrayColumn<Item extends Column> implements Column {
   readonly item: Item;
-  readonly #offsets = new OffsetsColumn();
+  readonly offsets: OffsetsColumn;
 
-  constructor(item: Item) {
+  constructor(item: Item, offsets = new OffsetsColumn()) {
     this.item = item;
+    this.offsets = offsets;
   }
 
   get type(): string {
@@ -367,7 +370,7 @@ export class ArrayColumn<Item extends Column> implements Column {
   }
 
   closeRow(items: number): void {
-    this.#offsets.add(items);
+    this.offsets.add(items);
   }
 
   writePrefix(out: ByteSink): void {
@@ -375,7 +378,7 @@ export class ArrayColumn<Item extends Column> implements Column {
   }
 
   writeBody(out: ByteSink): void {
-    this.#offsets.writeBody(out);
+    this.offsets.writeBody(out);
     this.item.writeBody(out);
   }
 
@@ -384,11 +387,11 @@ export class ArrayColumn<Item extends Column> implements Column {
   }
 
   rollback(level: MarkLevel, rows: number): void {
-    this.item.rollback(level, this.#offsets.cut(rows));
+    this.item.rollback(level, this.offsets.cut(rows));
   }
 
   clear(): void {
-    this.#offsets.cut(0);
+    this.offsets.cut(0);
     this.item.clear();
   }
 }
@@ -433,12 +436,21 @@ export class TupleColumn<A extends Column, B extends Column> implements Column {
   }
 }
 
-/** Map(LowCardinality(String), String). */
+export type TextColumn = StringColumn | LowCardinalityColumn;
+
+/** Map(LowCardinality(String), T), T being one of the two that keep text. */
 export class MapColumn implements Column {
-  readonly type = 'Map(LowCardinality(String), String)';
   readonly keys = new LowCardinalityColumn();
-  readonly values = new StringColumn();
+  readonly values: TextColumn;
   readonly #offsets = new OffsetsColumn();
+
+  constructor(values: TextColumn) {
+    this.values = values;
+  }
+
+  get type(): string {
+    return `Map(${this.keys.type}, ${this.values.type})`;
+  }
 
   closeRow(entries: number): void {
     this.#offsets.add(entries);
@@ -450,6 +462,7 @@ export class MapColumn implements Column {
 
   writePrefix(out: ByteSink): void {
     this.keys.writePrefix(out);
+    this.values.writePrefix(out);
   }
 
   writeBody(out: ByteSink): void {
@@ -463,8 +476,9 @@ export class MapColumn implements Column {
   }
 
   rollback(level: MarkLevel, rows: number): void {
-    this.keys.rollback(level, this.#offsets.cut(rows));
-    this.values.rollback(level);
+    const entries = this.#offsets.cut(rows);
+    this.keys.rollback(level, entries);
+    this.values.rollback(level, entries);
   }
 
   clear(): void {
@@ -475,7 +489,7 @@ export class MapColumn implements Column {
 }
 
 /** Where each row's items end: u64 each, counted from the block's start. */
-class OffsetsColumn {
+export class OffsetsColumn {
   readonly #sink = new ByteSink(8192);
   #total = 0;
 
@@ -531,6 +545,19 @@ export class ByteDictionary {
     for (;;) {
       const id = this.#slots[slot] as number;
       if (id < 0 || (this.#hashes[id] === hash && this.#equals(id, source, start, end))) return id;
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  /** As `idOf`; -1 when the bytes are not UTF-8. */
+  idOfUtf8(source: Buffer, start: number, end: number): number {
+    const hash = hashOf(source, start, end);
+    const mask = this.#slots.length - 1;
+    let slot = hash & mask;
+    for (;;) {
+      const id = this.#slots[slot] as number;
+      if (id < 0) return isCleanUtf8(source, start, end) ? this.#insert(source, start, end, hash, slot) : -1;
+      if (this.#hashes[id] === hash && this.#equals(id, source, start, end)) return id;
       slot = (slot + 1) & mask;
     }
   }
@@ -607,6 +634,14 @@ function hashOf(source: Uint8Array, start: number, end: number): number {
   }
   for (; at < end; at += 1) hash = Math.imul(hash ^ (source[at] as number), 0x0100_0193);
   return hash ^ (hash >>> 13);
+}
+
+/** Short text is nearly always ASCII, and a loop over it is cheaper than a native call. */
+export function isCleanUtf8(bytes: Buffer, start: number, end: number): boolean {
+  if (end - start > 64) return isUtf8(bytes.subarray(start, end));
+  for (let at = start; at < end; at += 1)
+    if ((bytes[at] as number) > 0x7f) return isUtf8(bytes.subarray(start, end));
+  return true;
 }
 
 function doubled(array: Int32Array): Int32Array<ArrayBuffer> {
