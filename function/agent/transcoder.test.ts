@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { context, trace, type Span } from '@opentelemetry/api';
+import { context, SpanStatusCode, trace, type Span } from '@opentelemetry/api';
 import { readJournal } from '../span/read-journal.ts';
 import type { SpanData } from '../span/span-data.ts';
 import { startTracing } from '../span/tracing.ts';
@@ -95,7 +95,7 @@ function compare(path: string, dir: string, random: (below: number) => number): 
         if (random(4) === 0) while (instance.drain(chunk, batch) > 0) batch.finish();
     }
   }
-  for (const span of open) span.setStatus({ code: 2, message: 'late' }).end();
+  for (const span of open) span.setStatus({ code: SpanStatusCode.ERROR, message: 'late' }).end();
   while (instance.drain(chunk, batch) > 0) batch.finish();
   const truth = readJournal(path);
   instance.close();

@@ -105,6 +105,7 @@ export const SPOOR_POOL_HIT = 'spoor.pool.hit';
 export const SPOOR_CPU_MS = 'spoor.cpu.ms';
 /**
  * The longest single stall of the event loop while this invocation ran, in milliseconds. double
- * Of the whole process, whoever caused it. Only on invocations of 5 ms and more.
+ * Of the whole process, whoever caused it; exact for what the invocation began with, else 10 ms too much at most (50 ms once it has
+ * run for a second). With little CPU beside it the process was stopped or starved. Only on invocations of 5 ms and more.
  */
 export const SPOOR_LOOP_BLOCKED_MS = 'spoor.event_loop.blocked_ms';

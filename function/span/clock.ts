@@ -69,7 +69,7 @@ export function toMonotonicMs(time: TimeInput | undefined): number {
   if (time === undefined) return performance.now();
   if (typeof time === 'number') {
     if (!Number.isFinite(time)) return performance.now();
-    return time >= performance.timeOrigin / 2 ? time - offsetMs : time;
+    return time >= offsetMs / 2 ? time - offsetMs : time;
   }
   if (Array.isArray(time)) {
     const at = time[0] * 1e3 - offsetMs + time[1] / 1e6;

@@ -88,6 +88,11 @@ export class JournalSpan implements Span, RawIds {
     this.traceState = traceState;
   }
 
+  /** Monotonic, see clock.ts. */
+  get startMs(): number {
+    return this.#startMs;
+  }
+
   /** Writes START. Called once, by the tracer. */
   begin(
     name: string,

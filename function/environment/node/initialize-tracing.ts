@@ -27,6 +27,8 @@ import { pathOf, type FunctionRequest } from './function-request.ts';
 import type { FunctionResponse } from './function-response.ts';
 import { Invocation } from './invocation.ts';
 import { openPublisher } from './publish.ts';
+import { JournalSpan } from '../../span/journal-span.ts';
+import { LoadWatch } from './watch-load.ts';
 
 /** What the platform knows of the function; from Fission's FunctionMetadata. */
 export interface FunctionIdentity {
@@ -71,6 +73,7 @@ export function initializeTracing(run: Run, identity: FunctionIdentity, options:
     open.delete(invocation);
     options.onEnded();
   };
+  const load = new LoadWatch(open);
   let first = true;
 
   return function serve(request, response) {
@@ -98,7 +101,10 @@ export function initializeTracing(run: Run, identity: FunctionIdentity, options:
       caller,
     );
     first = false;
-    const invocation = new Invocation({ id, requestId: requestId || id }, span, response, ended);
+    const isRecorded = span instanceof JournalSpan;
+    const watch = isRecorded ? load : undefined;
+    const invocation = new Invocation({ id, requestId: requestId || id }, span, response, ended, watch);
+    if (isRecorded) load.begin(invocation, span.startMs);
     open.add(invocation);
     const active = invocation.in(caller);
     contextApi.with(active, () => {

@@ -9,6 +9,8 @@ import { ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE, SPOOR_REASON } from '../../span/
 import { exceptionOf, typeOf } from './exception-of.ts';
 import { Fault } from './fault.ts';
 import type { FunctionResponse } from './function-response.ts';
+import type { LoadWatch, Watched } from './watch-load.ts';
+import { monotonicMs } from '../../span/clock.ts';
 
 const INVOCATION = createContextKey('spoor invocation');
 /** The API's own key for the active span; all its versions share it, or they could not share a context. */
@@ -26,12 +28,16 @@ export function activeInvocation(): Invocation | undefined {
  *                before the caller can go on
  *     cut        the client went away: the span waits for the function, which is still at work
  */
-export class Invocation {
+export class Invocation implements Watched {
   readonly id: string;
   readonly requestId: string;
   readonly span: Span;
+  startMs = 0;
+  cpuMs = 0;
+  blockedMs = 0;
   readonly #response: FunctionResponse;
   readonly #ended: (invocation: Invocation) => void;
+  readonly #watch: LoadWatch | undefined;
   #running = true;
   #closed = false;
   #failed = false;
@@ -42,12 +48,14 @@ export class Invocation {
     span: Span,
     response: FunctionResponse,
     ended: (invocation: Invocation) => void,
+    watch: LoadWatch | undefined,
   ) {
     this.id = ids.id;
     this.requestId = ids.requestId;
     this.span = span;
     this.#response = response;
     this.#ended = ended;
+    this.#watch = watch;
     response.on('close', () => this.#close());
     response.onSourceError = (error) => this.failed(error);
     response.onAnswering = () => {
@@ -116,7 +124,12 @@ export class Invocation {
       this.span.setAttribute(SPOOR_REASON, 'client_disconnect');
       this.span.addEvent('client disconnected');
     }
-    this.span.end();
+    if (this.#watch === undefined) this.span.end();
+    else {
+      const nowMs = monotonicMs();
+      this.#watch.end(this, this.span, nowMs);
+      this.span.end(nowMs);
+    }
     this.#ended(this);
   }
 }
