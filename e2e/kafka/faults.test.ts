@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -9,7 +10,10 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
+import { format } from 'node:util';
 import { placesOf } from '../../cli/settings.ts';
+import { readJournal } from '../../function/span/read-journal.ts';
+import type { SpanData } from '../../function/span/span-data.ts';
 import { openKafka } from '../../platform/queue/kafka.ts';
 import type { Queue } from '../../platform/queue/queue.ts';
 import { listen } from '../../server/listen.ts';
@@ -78,6 +82,27 @@ test('brokers, triggers and the router die: no record is lost, each key stays in
     assert.equal(new Set(deliveries.map(({ traceId }) => traceId)).size, 1, value);
   const repeated = outcomes.length - new Set(outcomes).size;
   assert.ok(repeated < sent.length / 4, `${repeated} of ${sent.length} records came twice`);
+
+  // Who died too: what came twice is two spans of one place in the topic, both below the one that sent it.
+  await connectors.stop();
+  const processed = Map.groupBy(
+    connectors.spans().filter(({ name }) => name === 'process orders'),
+    ({ traceId }) => traceId,
+  );
+  for (const [value, deliveries] of traces) {
+    const spans = processed.get(deliveries[0]?.traceId ?? '') ?? [];
+    const places = spans.map(({ attributes, parentSpanId }) =>
+      format(
+        '%s/%s below %s',
+        attributes['messaging.destination.partition.id'],
+        attributes['messaging.kafka.offset'],
+        parentSpanId,
+      ),
+    );
+    assert.equal(new Set(places).size, 1, `${value} was processed as ${places.join(', ')}`);
+    const count = outcomes.filter((each) => each === value).length;
+    assert.ok(spans.length >= count, `${value} has ${count} outcomes and ${spans.length} spans`);
+  }
   console.log(`${sent.length} records, ${functions.seen.length} attempts, ${repeated} outcomes twice`);
 });
 
@@ -120,7 +145,7 @@ function startConnectors(kafka: Kafka, url: string) {
   return {
     async start(): Promise<ChildProcess> {
       const data = await mkdtemp(join(tmpdir(), 'spoor-connector-'));
-      folders.push(data, placesOf(data).journals, placesOf(data).run);
+      folders.push(data);
       const child = spawn(
         process.execPath,
         [
@@ -154,16 +179,34 @@ function startConnectors(kafka: Kafka, url: string) {
       await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), 'line');
       return child;
     },
+    stop,
+    /** Of all connectors, also of those that were killed. Nobody drains their journals here. */
+    spans(): SpanData[] {
+      return folders.flatMap((folder) => {
+        const { journals } = placesOf(folder);
+        return readdirSync(journals).flatMap((name) => {
+          const { spans, open, droppedSpans } = readJournal(join(journals, name));
+          assert.equal(droppedSpans, 0);
+          return [...spans, ...open];
+        });
+      });
+    },
     async [Symbol.asyncDispose]() {
-      for (const child of children) {
-        if (child.exitCode !== null || child.signalCode !== null) continue;
-        const gone = once(child, 'exit');
-        child.kill('SIGKILL');
-        await gone;
-      }
-      await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
+      await stop();
+      for (const data of folders)
+        for (const folder of [data, placesOf(data).journals, placesOf(data).run])
+          await rm(folder, { recursive: true, force: true });
     },
   };
+
+  async function stop(): Promise<void> {
+    for (const child of children) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+    }
+  }
 }
 
 /** Each key's records one after another: `key:number`. */
