@@ -10,6 +10,8 @@ export class ApiError extends Error {
 
 const TOKEN_KEY = 'spoor-token';
 const TIMEOUT_MS = 30_000;
+/** A function may take its time. */
+const POST_TIMEOUT_MS = 95_000;
 
 export function keepToken(token: string): void {
   sessionStorage.setItem(TOKEN_KEY, token);
@@ -21,19 +23,38 @@ export function authorization(): Record<string, string> {
 }
 
 /** GET of JSON. Throws ApiError with the server's own words; status 0 when it cannot be reached. */
-export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
-  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+export function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return request<T>(path, { headers: authorization() }, TIMEOUT_MS, signal);
+}
+
+/** POST of JSON: for the few things that change something. Throws as `getJson` does. */
+export function postJson<T>(path: string, body: unknown): Promise<T> {
+  return request<T>(
+    path,
+    {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...authorization() },
+      body: JSON.stringify(body),
+    },
+    POST_TIMEOUT_MS,
+  );
+}
+
+async function request<T>(
+  path: string,
+  init: RequestInit,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<T> {
+  const timeout = AbortSignal.timeout(timeoutMs);
   let response: Response;
   try {
-    response = await fetch(path, {
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-      headers: authorization(),
-    });
+    response = await fetch(path, { ...init, signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new ApiError(
       0,
-      timeout.aborted ? `no answer within ${TIMEOUT_MS / 1_000} s` : 'the backend cannot be reached',
+      timeout.aborted ? `no answer within ${timeoutMs / 1_000} s` : 'the backend cannot be reached',
     );
   }
   const text = await response.text();

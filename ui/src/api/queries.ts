@@ -12,9 +12,12 @@ import type {
   MapJson,
   MessagesJson,
   OtlpTraces,
+  PlatformJson,
   QualityJson,
   ReadingJson,
+  RecordsJson,
   RedJson,
+  TopicsJson,
   TraceSummaryJson,
   WhyJson,
 } from '../../../backend/query/shapes.ts';
@@ -247,6 +250,47 @@ export function messagesQuery(
     queryFn: ({ signal }) => getJson<MessagesJson>(`/api/messages?${params}`, signal),
     refetchInterval: REFRESH_MS,
     placeholderData: keepPreviousData,
+  });
+}
+
+/** What is declared and what runs now; `null` where the backend runs without a platform. */
+export function platformQuery() {
+  return queryOptions({
+    queryKey: ['platform'],
+    queryFn: async ({ signal }): Promise<PlatformJson | null> => {
+      try {
+        return await getJson<PlatformJson>('/api/platform', signal);
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 404) return null;
+        throw error;
+      }
+    },
+    refetchInterval: REFRESH_MS,
+  });
+}
+
+/** How long records waited, by topic and group. */
+export function topicsQuery(lookbackMs: number) {
+  return queryOptions({
+    queryKey: ['topics', lookbackMs],
+    queryFn: ({ signal }) => getJson<TopicsJson>(`/api/topics?lookback=${lookbackMs}`, signal),
+    refetchInterval: REFRESH_MS,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** What one record holds; it never changes. */
+export function recordQuery(topic: string, partition: string, offset: string) {
+  const params = paramsOf({ partition, offset });
+  return queryOptions({
+    queryKey: ['record', topic, params],
+    staleTime: Infinity,
+    retry: false,
+    queryFn: async ({ signal }) => {
+      const path = `/api/platform/topics/${encodeURIComponent(topic)}/records?${params}`;
+      const { records } = await getJson<RecordsJson>(path, signal);
+      return records.find((record) => record.offset === offset) ?? null;
+    },
   });
 }
 
