@@ -30,6 +30,8 @@ export interface Lease {
   readonly functionTimeoutMs: number;
   /** Resolves when the instance dies while leased; never rejects. */
   readonly died: Promise<InstanceEnd>;
+  /** Resolves when the instance says that it takes no new request (docs/instance.md, `draining`); for most it never does. */
+  readonly draining: Promise<void>;
   /** The answer is complete (whatever its status). */
   release(): void;
   /** The function ran past its time-out: the instance is killed and its open spans say `timeout`. */

@@ -3,9 +3,12 @@ import { FAAS_INSTANCE, FAAS_NAME, SPOOR_POOL_HIT } from '../../function/span/at
 import { Failure, toFailure } from '../../server/failure.ts';
 import type { Catalog } from '../spec/catalog.ts';
 import type { Environment, FunctionResource } from '../spec/resources.ts';
-import type { Instance } from './instance.ts';
+import { ASKED_TO_END, type Instance } from './instance.ts';
 import { writeMounts } from './mounts.ts';
 import { failSpan, nowMs, recordSpan } from './phase.ts';
+
+/** Instances tried for one cold start, as long as each of them was asked to end meanwhile. */
+const MAX_INSTANCES = 3;
 
 export interface ColdStartOptions {
   readonly fn: FunctionResource;
@@ -36,23 +39,46 @@ export async function coldStart(options: ColdStartOptions): Promise<Specialized>
   const timeoutMs = fn.spec.specializationTimeout * 1_000;
   const deadline = AbortSignal.timeout(timeoutMs);
   const path = await fetchPackage(options);
-  const { instance, poolHit } = await getInstance(options, deadline, timeoutMs);
-  const span = options.tracer.startSpan(
-    'load function',
-    {
-      attributes: {
-        [FAAS_NAME]: fn.metadata.name,
-        [FAAS_INSTANCE]: instance.id,
-        [SPOOR_POOL_HIT]: poolHit,
-      },
-    },
-    options.context,
-  );
+  for (let attempt = 1; ; attempt++) {
+    const { instance, poolHit } = await getInstance(options, deadline, timeoutMs);
+    try {
+      const span = await load(options, { instance, poolHit, path, deadline, timeoutMs });
+      return { instance, span };
+    } catch (error) {
+      // It was asked to end between its place in the pool and its function: the fault is neither's, and no request was served.
+      if (!instance.isDraining || deadline.aborted || attempt === MAX_INSTANCES) throw error;
+    }
+  }
+}
+
+interface Load {
+  readonly instance: Instance;
+  readonly poolHit: boolean;
+  readonly path: string;
+  readonly deadline: AbortSignal;
+  readonly timeoutMs: number;
+}
+
+async function load(options: ColdStartOptions, into: Load): Promise<SpanContext> {
+  const { fn, environment, tracer, catalog, context } = options;
+  const { instance, poolHit, path, deadline, timeoutMs } = into;
+  const attributes = {
+    [FAAS_NAME]: fn.metadata.name,
+    [FAAS_INSTANCE]: instance.id,
+    [SPOOR_POOL_HIT]: poolHit,
+  };
+  const span = tracer.startSpan('load function', { attributes }, context);
   try {
     instance.fn = fn.metadata;
-    writeMounts(instance.folder, fn, options.catalog);
-    await instance.specialize(loadRequest(fn, options.environment, path), deadline);
-    return { instance, span: span.spanContext() };
+    writeMounts(instance.folder, fn, catalog);
+    await instance.specialize(loadRequest(fn, environment, path), deadline);
+    if (instance.isDraining)
+      throw new Failure(
+        'executor',
+        'specialization_failed',
+        `cannot use this instance of function [${fn.metadata.name}]: ${ASKED_TO_END}`,
+      );
+    return span.spanContext();
   } catch (error) {
     const failure = deadline.aborted ? tooSlow(fn, timeoutMs, error) : toFailure(error, 'executor');
     // A process that has half a function in it is of no use to anyone.

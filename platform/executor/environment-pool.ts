@@ -1,5 +1,5 @@
 import type { Environment } from '../spec/resources.ts';
-import type { Instance } from './instance.ts';
+import { ASKED_TO_END, type Instance } from './instance.ts';
 
 /** v1 and v2 know no poolsize (fission.md, section 4). */
 const FIXED_POOL_SIZE = 3;
@@ -114,15 +114,19 @@ export class EnvironmentPool {
     } else {
       this.#warm.push(instance);
       void instance.ended.then(() => this.#lost(instance));
+      void instance.draining.then(() => {
+        if (this.#lost(instance)) void instance.terminate(ASKED_TO_END);
+      });
     }
   }
 
-  /** A warm instance that dies untouched counts as a crash; one that was taken is no longer ours. */
-  #lost(instance: Instance): void {
+  /** A warm instance that ends untouched counts as a crash; one that was taken is no longer ours: false. */
+  #lost(instance: Instance): boolean {
     const index = this.#warm.indexOf(instance);
-    if (index < 0) return;
+    if (index < 0) return false;
     this.#warm.splice(index, 1);
     this.#backOff();
+    return true;
   }
 
   #backOff(): void {

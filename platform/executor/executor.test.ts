@@ -140,6 +140,42 @@ test('onceOnly: an instance serves one request and ends', async () => {
   second.release();
 });
 
+test('an instance that was asked to end by another gets no new request, and finishes what it has', async () => {
+  await using platform = await startTestExecutor();
+  platform.catalog.putFunction(
+    'hello',
+    `import { writeSync } from 'node:fs';
+     export default (request, response) => { writeSync(3, '{"event":"draining"}\\n'); response.end('hello'); }`,
+    { requestsPerPod: 2 },
+  );
+  const first = await platform.executor.acquire(hello, ask());
+  assert.equal(await answerOf(first), 'hello');
+  await first.draining;
+  const second = await platform.executor.acquire(hello, ask());
+  assert.notEqual(second.instanceId, first.instanceId);
+  assert.equal(await answerOf(first), 'hello', 'it is not cut off');
+  first.release();
+  assert.match((await first.died).message, /asked to end by another/);
+  second.release();
+});
+
+test('a warm instance that was asked to end is not given a function', async () => {
+  await using platform = await startTestExecutor();
+  const env = [{ name: 'TINY_DRAINS', value: '1' }];
+  platform.catalog.put(environment({ runtime: { image: 'node-env', env } }));
+  await platform.warm();
+  const [asked] = platform.executor.instances();
+  process.kill(asked?.pid as number, 'SIGTERM');
+  await until(() =>
+    platform.executor.instances().some(({ id, state }) => state === 'warm' && id !== asked?.id),
+  );
+  platform.catalog.putFunction('hello', HELLO);
+  const lease = await platform.executor.acquire(hello, ask());
+  assert.notEqual(lease.instanceId, asked?.id);
+  assert.equal(await answerOf(lease), 'hello');
+  lease.release();
+});
+
 test('an idle instance is reaped after idletimeout, but for retainPods', async () => {
   await using platform = await startTestExecutor();
   platform.catalog.putFunction('hello', HELLO, { idletimeout: 0.1 });

@@ -4,7 +4,7 @@ import { Failure, toFailure } from '../../server/failure.ts';
 import type { FunctionResource } from '../spec/resources.ts';
 import type { InstanceEnd, Lease } from './client.ts';
 import type { Specialized } from './cold-start.ts';
-import type { Instance } from './instance.ts';
+import { ASKED_TO_END, type Instance } from './instance.ts';
 import { nowMs, recordSpan } from './phase.ts';
 
 /** A wait shorter than this is the time it takes to call a few functions, and not worth a span. */
@@ -200,6 +200,7 @@ export class FunctionPool {
   #join(member: Member, starter: Waiter): void {
     this.#members.add(member);
     void member.instance.ended.then(() => this.#died(member));
+    void member.instance.draining.then(() => this.#drain(member));
     // Who asked for it goes first, if still here.
     const position = this.#waiters.indexOf(starter);
     if (position > 0) this.#waiters.unshift(...this.#waiters.splice(position, 1));
@@ -227,6 +228,13 @@ export class FunctionPool {
   #died(member: Member): void {
     this.#members.delete(member);
     this.#dropFree(member);
+    this.pump();
+  }
+
+  /** Somebody else asked it to end: it finishes what it has, and who waits gets another one. */
+  #drain(member: Member): void {
+    if (!this.#members.has(member)) return;
+    this.#retireWhenIdle(member, ASKED_TO_END);
     this.pump();
   }
 
@@ -389,6 +397,10 @@ class InstanceLease implements Lease {
 
   get died(): Promise<InstanceEnd> {
     return this.#member.instance.ended;
+  }
+
+  get draining(): Promise<void> {
+    return this.#member.instance.draining;
   }
 
   release(): void {

@@ -25,6 +25,9 @@ const UNIX_PATH_BYTES = 107;
 const ANSWER_TEXT_BYTES = 8 * 1024;
 const CONTROL_LINE_BYTES = 64 * 1024;
 
+/** Why the platform ends an instance that said `draining`. */
+export const ASKED_TO_END = 'it was asked to end by another than the platform';
+
 /** Of the platform's own environment only these pass (docs/instance.md): an instance sees no secret of the platform. */
 const PASSED_ENV = ['PATH', 'HOME', 'LANG', 'TZ', 'NODE_EXTRA_CA_CERTS', 'TMPDIR'];
 
@@ -54,8 +57,8 @@ export interface StartOptions {
 /**
  * One process of an environment server, from spawn to its end file (docs/instance.md).
  *
- *   spawn ── listening ──> warm ── specialize ──> ready ──> ended
- *     └────────────┴─────────────────┴──────────────────────^   (whatever killed it)
+ *   spawn ── listening ──> warm ── specialize ──> ready ── draining ──> ended
+ *     └────────────┴─────────────────┴──────────────┴──────────────────^   (whatever killed it)
  */
 export class Instance {
   readonly id: string;
@@ -72,9 +75,12 @@ export class Instance {
   readonly ended: Promise<InstanceEnd>;
   /** Resolves when it can be specialized; rejects with a Failure when it died or hung before. */
   readonly listening: Promise<void>;
+  /** Resolves when it says that it takes no new request, as somebody asked it to end. */
+  readonly draining: Promise<void>;
   readonly #child: ChildProcess;
   readonly #output: OutputLines;
   readonly #oomKillsBefore: number;
+  #isDraining = false;
   #intent: Intent | undefined;
   #goodbye: string | undefined;
   #end: InstanceEnd | undefined;
@@ -117,7 +123,9 @@ export class Instance {
     this.listening = listening.promise;
     // Whoever waits sees the rejection; a warm instance that nobody waits for yet must not end the platform.
     this.listening.catch(() => {});
-    this.#readControl(this.#child.stdio[3] as Duplex, listening.resolve);
+    const draining = Promise.withResolvers<void>();
+    this.draining = draining.promise;
+    this.#readControl(this.#child.stdio[3] as Duplex, listening.resolve, draining.resolve);
     const hung = setTimeout(
       () =>
         this.kill({ reason: 'timeout', message: `killed after ${START_TIMEOUT_MS} ms: it never listened` }),
@@ -145,6 +153,10 @@ export class Instance {
 
   get isAlive(): boolean {
     return this.#end === undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
   }
 
   /** The last lines it printed, oldest first. */
@@ -251,7 +263,7 @@ export class Instance {
     else log.warn(how, 'an instance died in the middle of its function');
   }
 
-  #readControl(control: Duplex, onListening: () => void): void {
+  #readControl(control: Duplex, onListening: () => void, onDraining: () => void): void {
     let rest = '';
     control.setEncoding('utf8');
     control.on('error', () => {});
@@ -262,6 +274,10 @@ export class Instance {
       for (const line of lines) {
         const word = parseControlLine(line);
         if (word?.event === 'listening') onListening();
+        if (word?.event === 'draining') {
+          this.#isDraining = true;
+          onDraining();
+        }
         if (word?.event === 'goodbye')
           this.#goodbye = [word.reason, word.message].filter(Boolean).join(': ').slice(0, ANSWER_TEXT_BYTES);
       }

@@ -9,16 +9,22 @@ import { corsHeaders } from './cors.ts';
 import { functionHeaders } from './function-headers.ts';
 import type { InstanceCaller, InstanceConnection } from './instance-connection.ts';
 import type { Invocation } from './invocation.ts';
+import { RequestBody } from './request-body.ts';
 import type { RequestHead } from './request-head.ts';
 import type { Road } from './road.ts';
 import type { Target } from './target.ts';
 
-/** Only a failed dial is tried again (fission.md, section 4): nothing of the request has been read by then. */
+/**
+ * Only what no function has begun is tried again: a failed dial (fission.md, section 4), a connection closed with the request
+ * unread, and what an instance that was asked to end has not begun by its own word.
+ */
 const MAX_ATTEMPTS = 10;
 const FIRST_BACK_OFF_MS = 5;
 const MAX_BACK_OFF_MS = 500;
 /** A connection breaks a moment before its process is reaped and says what it died of. */
 const DEATH_NOTICE_MS = 1_000;
+/** An instance that ends says no at once. One that had begun would have this much and more to finish (docs/instance.md, 30 s). */
+const REFUSAL_MS = 5_000;
 
 /** A body up to this is joined to its head. */
 const ONE_WRITE_BYTES = 8 * 1024;
@@ -34,13 +40,15 @@ export class Exchange implements InstanceCaller {
   readonly #road: Road;
   readonly #request: ClientRequest;
   readonly #response: ClientResponse;
-  readonly #body: IncomingMessage | Buffer | undefined;
+  readonly #body: RequestBody | Buffer | undefined;
   readonly #head: RequestHead;
   readonly #target: Target;
   readonly #invocation: Invocation;
   #attempt = 0;
   #lease: Lease | undefined;
   #connection: InstanceConnection | undefined;
+  /** ms of performance.now() */
+  #sentMs = 0;
   #abort: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #maxDuration: NodeJS.Timeout | undefined;
@@ -63,7 +71,10 @@ export class Exchange implements InstanceCaller {
     this.#head = head;
     this.#target = target;
     this.#invocation = invocation;
-    this.#body = body;
+    this.#body =
+      body === undefined || Buffer.isBuffer(body)
+        ? body
+        : new RequestBody(body, head.contentLength !== undefined, road);
   }
 
   async run(): Promise<void> {
@@ -114,8 +125,6 @@ export class Exchange implements InstanceCaller {
       method: this.#request.method as string,
       headers: functionHeaders(this.#request, this.#head, this.#target, this.#invocation, lease),
       body: this.#body,
-      bodyLimitBytes: this.#road.bodyLimitBytes,
-      bodyIdleTimeoutMs: this.#road.bodyIdleTimeoutMs,
     };
     this.#connection = this.#road.connections.to(lease);
     this.#connection.send(request, this);
@@ -129,6 +138,14 @@ export class Exchange implements InstanceCaller {
     this.#timer = setTimeout(onTimeout, timeoutMs, this);
     if (streaming?.maxDuration)
       this.#maxDuration = setTimeout(onMaxDuration, streaming.maxDuration * 1_000, this);
+  }
+
+  get #canRepeat(): boolean {
+    return !(this.#body instanceof RequestBody) || this.#body.canBeRepeated;
+  }
+
+  #endBody(): void {
+    if (this.#body instanceof RequestBody) this.#body.end();
   }
 
   #stopTimers(): void {
@@ -169,13 +186,18 @@ export class Exchange implements InstanceCaller {
     this.#invocation.endAttempt(response.statusCode);
     if (trailers.length > 0) response.addTrailers(pairsOf(trailers));
     if (!response.writableEnded) response.end();
-    // What the function did not read of the body must not stand in the way of the connection's next request.
-    if (!this.#request.complete) this.#request.resume();
+    this.#endBody();
   }
 
   onDialError(error: NodeJS.ErrnoException): void {
     this.#stopTimers();
     this.#dialFailed(error);
+  }
+
+  onUnanswered(error: NodeJS.ErrnoException): void {
+    this.#stopTimers();
+    if (this.#failure || this.#isClosed) this.#release();
+    else void this.#unanswered(error);
   }
 
   onBroken(error: Error): void {
@@ -200,13 +222,22 @@ export class Exchange implements InstanceCaller {
       `cannot reach an instance of function [${this.#target.fn.name}]: ${error.message}`,
       { cause: error },
     );
-    if (this.#attempt >= MAX_ATTEMPTS) {
+    if (this.#attempt >= MAX_ATTEMPTS || !this.#canRepeat) {
       this.#fail(failure);
       return;
     }
     this.#invocation.failAttempt(failure);
     const backOffMs = Math.min(MAX_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** (this.#attempt - 1));
     setTimeout(() => void this.run(), backOffMs * (1 + Math.random() * 0.2));
+  }
+
+  async #unanswered(error: NodeJS.ErrnoException): Promise<void> {
+    const isYoung = performance.now() - this.#sentMs < REFUSAL_MS;
+    const lease = this.#lease as Lease;
+    const isRefusal =
+      isYoung && (await Promise.race([lease.draining.then(() => true), lease.died, deathNotice()])) === true;
+    if (isRefusal) this.#dialFailed(error);
+    else await this.#broken(error);
   }
 
   /** The connection broke in the middle: most likely the instance is dying, and its end says more than the socket's error. */
@@ -279,6 +310,7 @@ export class Exchange implements InstanceCaller {
     this.#failure = failure;
     this.#stopTimers();
     this.#invocation.failAttempt(failure, end);
+    this.#endBody();
     if (this.#isClosed) return;
     if (this.#response.headersSent) this.#response.destroy();
     else sendFailure(this.#response, failure, this.#invocation, this.#corsHeaders());

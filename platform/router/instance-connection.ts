@@ -1,7 +1,6 @@
-import { connect, type Socket } from 'node:net';
-import type { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
 import { AnswerReader, type AnswerSink } from './answer-reader.ts';
-import { bodyTooLarge, bodyTooSlow } from './body-limit.ts';
+import { RequestBody } from './request-body.ts';
 
 /** What is sent to an instance. Names and values of headers come from a parsed request or from us: no line breaks in them. */
 export interface InstanceRequest {
@@ -10,11 +9,7 @@ export interface InstanceRequest {
   /** name, value, name, value … with `content-length` if the body has a known length. */
   readonly headers: readonly string[];
   /** undefined when there is none. */
-  readonly body: IncomingMessage | Buffer | undefined;
-  /** Of the body, in bytes; past it the call fails with `body_too_large`. */
-  readonly bodyLimitBytes: number;
-  /** How long the client may keep silent in the middle of the body; past it the call fails with `request_timeout`. */
-  readonly bodyIdleTimeoutMs: number;
+  readonly body: RequestBody | Buffer | undefined;
 }
 
 /** A body up to this is joined to its head. */
@@ -22,8 +17,10 @@ const ONE_WRITE_BYTES = 8 * 1024;
 
 /** Who waits for the answer. After onEnd or one of the errors nothing more is called; after `abort` nothing at all. */
 export interface InstanceCaller extends AnswerSink {
-  /** The instance was not reached: nothing of the request has been read. */
+  /** The instance was not reached, or has closed the connection without having read the request to the end of its head. */
   onDialError(error: NodeJS.ErrnoException): void;
+  /** Closed with a part of the body unread and before the first byte of an answer: only the instance knows whether it has begun. */
+  onUnanswered(error: NodeJS.ErrnoException): void;
   /** Anything later: the request may have been read. */
   onBroken(error: Error): void;
 }
@@ -34,13 +31,16 @@ export interface InstanceCaller extends AnswerSink {
  * no queue, no parser in WebAssembly, no check of headers that another parser has checked, one write for a request without a body.
  */
 export class InstanceConnection {
-  readonly #socket: Socket;
+  readonly #socket = new PatientSocket();
   readonly #reader = new AnswerReader();
   readonly #onIdle: (connection: InstanceConnection) => void;
   readonly #onGone: (connection: InstanceConnection) => void;
   #caller: InstanceCaller | undefined;
   #request: InstanceRequest | undefined;
-  #body: Body | undefined;
+  /** Something of the answer has come. */
+  #isAnswering = false;
+  /** What broke a write of this request, and whether anything of it was written before. */
+  #brokenWrite: { readonly error: NodeJS.ErrnoException; readonly isFirst: boolean } | undefined;
   /** ms of performance.now(); past it the instance may close it at any time. */
   #usableUntilMs = 0;
 
@@ -51,16 +51,20 @@ export class InstanceConnection {
   ) {
     this.#onIdle = onIdle;
     this.#onGone = onGone;
-    this.#socket = connect({ path: socketPath });
+    this.#socket.onBrokenWrite = (error, isFirst) => {
+      this.#brokenWrite ??= { error, isFirst };
+      this.#stream?.hold();
+    };
     this.#socket.on('connect', () => this.#write());
     this.#socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    this.#socket.on('drain', () => this.#body?.resume());
+    this.#socket.on('drain', () => this.#stream?.resume());
     this.#socket.on('end', () => this.#ended());
     this.#socket.on('error', (error) => this.#failed(error));
     this.#socket.on('close', () => {
       this.#failed(new Error('the connection was closed before the answer was complete'));
       this.#onGone(this);
     });
+    this.#socket.connect({ path: socketPath });
   }
 
   isUsable(nowMs: number): boolean {
@@ -92,11 +96,10 @@ export class InstanceConnection {
     if (!request || !this.#caller) return;
     const { method, path, headers, body } = request;
     let head = `${method} ${path} HTTP/1.1\r\n`;
-    let isSized = false;
-    for (let i = 0; i < headers.length; i += 2) {
-      head += `${headers[i]}: ${headers[i + 1]}\r\n`;
-      isSized ||= headers[i] === 'content-length';
-    }
+    for (let i = 0; i < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
+    this.#isAnswering = false;
+    this.#brokenWrite = undefined;
+    this.#socket.beginRequest();
     this.#reader.begin(method === 'HEAD', this.#caller);
     if (body === undefined) {
       this.#socket.write(`${head}\r\n`, 'latin1');
@@ -109,8 +112,8 @@ export class InstanceConnection {
     // Head and the part of the body that is here already leave together.
     this.#socket.cork();
     process.nextTick(uncork, this.#socket);
-    this.#socket.write(`${head}${isSized ? '' : 'transfer-encoding: chunked\r\n'}\r\n`, 'latin1');
-    this.#body = new Body(request, body, this.#socket, isSized, (error) => {
+    this.#socket.write(`${head}${body.isSized ? '' : 'transfer-encoding: chunked\r\n'}\r\n`, 'latin1');
+    body.sendTo(this.#socket, (error) => {
       this.#failed(error);
       this.#socket.destroy();
     });
@@ -134,6 +137,7 @@ export class InstanceConnection {
       this.#socket.destroy();
       return;
     }
+    this.#isAnswering = true;
     const isComplete = this.#reader.read(chunk);
     if (isComplete === undefined) {
       this.#failed(new Error(`the answer is not HTTP: ${this.#reader.fault}`));
@@ -145,7 +149,7 @@ export class InstanceConnection {
     if (!this.#caller) return; // aborted while it was told
     const { keepAliveMs } = this.#reader;
     // What is left of a body that the function did not want would stand before the next request.
-    const isClean = this.#body?.isSent ?? true;
+    const isClean = (this.#stream?.isSent ?? true) && this.#brokenWrite === undefined;
     this.#forget();
     if (keepAliveMs <= 0 || !isClean || !this.#socket.writable) {
       this.#socket.destroy();
@@ -164,84 +168,76 @@ export class InstanceConnection {
     this.#socket.destroy();
   }
 
-  #failed(error: Error): void {
+  #failed(error: NodeJS.ErrnoException): void {
     const caller = this.#caller;
     if (!caller) return;
-    const wasConnected = this.#reader.hasBegun;
+    const body = this.#request?.body;
+    const brokenWrite = this.#brokenWrite;
+    const wasSent = this.#reader.hasBegun;
     this.#forget();
-    if (wasConnected) caller.onBroken(error);
-    else caller.onDialError(error);
+    if (!wasSent) {
+      caller.onDialError(error);
+    } else if (this.#isAnswering) {
+      caller.onBroken(error);
+    } else if (brokenWrite?.isFirst) {
+      caller.onDialError(brokenWrite.error);
+    } else if (error.code === 'ECONNRESET' || brokenWrite) {
+      // What says that on a unix socket is the kernel, and it says: closed with bytes of ours unread.
+      if (body === undefined) caller.onDialError(error);
+      else caller.onUnanswered(brokenWrite?.error ?? error);
+    } else {
+      caller.onBroken(error);
+    }
+  }
+
+  /** The body, when it is one that comes piece by piece. */
+  get #stream(): RequestBody | undefined {
+    const body = this.#request?.body;
+    return body instanceof RequestBody ? body : undefined;
   }
 
   #forget(): void {
+    this.#stream?.hold();
     this.#caller = undefined;
     this.#request = undefined;
-    this.#body?.stop();
-    this.#body = undefined;
   }
 }
 
-/** Passes the body of a client's request on, no faster than the instance reads. */
-class Body {
-  readonly #source: IncomingMessage;
-  readonly #socket: Socket;
-  readonly #isSized: boolean;
-  readonly #limits: Pick<InstanceRequest, 'bodyLimitBytes' | 'bodyIdleTimeoutMs'>;
-  readonly #fail: (error: Error) => void;
-  readonly #idle: NodeJS.Timeout;
-  #received = 0;
-  isSent = false;
+/**
+ * A write that finds the other end closed does not end the reading: an answer that was given before (413 in the middle of a large
+ * body) stands in the queue still, and the end of the connection behind it. Left to itself, the socket would drop both.
+ */
+class PatientSocket extends Socket {
+  /** Gets what broke a write, and whether it was the first one after `beginRequest`. */
+  onBrokenWrite: (error: NodeJS.ErrnoException, isFirst: boolean) => void = () => {};
+  #writes = 0;
 
-  constructor(
-    limits: Pick<InstanceRequest, 'bodyLimitBytes' | 'bodyIdleTimeoutMs'>,
-    source: IncomingMessage,
-    socket: Socket,
-    isSized: boolean,
-    fail: (error: Error) => void,
-  ) {
-    this.#source = source;
-    this.#socket = socket;
-    this.#isSized = isSized;
-    this.#limits = limits;
-    this.#fail = fail;
-    this.#idle = setTimeout(this.#onSilence, limits.bodyIdleTimeoutMs).unref();
-    source.on('data', this.#onData).on('end', this.#onEnd);
+  beginRequest(): void {
+    this.#writes = 0;
   }
 
-  resume(): void {
-    this.#source.resume();
+  override _write(chunk: unknown, encoding: BufferEncoding, done: Done): void {
+    this.#writes += 1;
+    super._write(chunk, encoding, (error) => this.#written(error, done));
   }
 
-  stop(): void {
-    clearTimeout(this.#idle);
-    this.#source.off('data', this.#onData).off('end', this.#onEnd);
+  override _writev(chunks: Chunks, done: Done): void {
+    this.#writes += 1;
+    super._writev?.(chunks, (error) => this.#written(error, done));
   }
 
-  readonly #onData = (chunk: Buffer) => {
-    this.#received += chunk.length;
-    this.#idle.refresh();
-    if (this.#received > this.#limits.bodyLimitBytes) {
-      this.#fail(bodyTooLarge(this.#limits.bodyLimitBytes));
+  #written(error: NodeJS.ErrnoException | null | undefined, done: Done): void {
+    if (error?.code !== 'EPIPE' && error?.code !== 'ECONNRESET') {
+      done(error);
       return;
     }
-    if (!this.#isSized) this.#socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1');
-    let hasRoom = this.#socket.write(chunk);
-    if (!this.#isSized) hasRoom = this.#socket.write('\r\n', 'latin1');
-    if (!hasRoom) this.#source.pause();
-  };
-
-  readonly #onSilence = () => {
-    // It is the function that does not read: its own time-out is for that.
-    if (this.#source.isPaused()) this.#idle.refresh();
-    else this.#fail(bodyTooSlow(this.#limits.bodyIdleTimeoutMs));
-  };
-
-  readonly #onEnd = () => {
-    clearTimeout(this.#idle);
-    this.isSent = true;
-    if (!this.#isSized) this.#socket.write('0\r\n\r\n', 'latin1');
-  };
+    this.onBrokenWrite(error, this.#writes === 1);
+    done();
+  }
 }
+
+type Done = (error?: Error | null) => void;
+type Chunks = { chunk: unknown; encoding: BufferEncoding }[];
 
 function uncork(socket: Socket): void {
   socket.uncork();

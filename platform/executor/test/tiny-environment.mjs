@@ -30,7 +30,11 @@ const control = new Socket({ fd: Number(process.env.SPOOR_CONTROL_FD) });
 control.on('error', () => {});
 control.on('end', () => server.close(() => process.exit(0)));
 control.resume();
-process.on('SIGTERM', () => process.exit(0));
+process.on('SIGTERM', () => {
+  if (!process.env.TINY_DRAINS) process.exit(0);
+  // Like one that is busy ending: it says so, and is still there.
+  control.write('{"event":"draining"}\n');
+});
 process.on('uncaughtException', (error) => {
   control.write(
     `${JSON.stringify({ event: 'goodbye', reason: 'uncaughtException', message: error.message })}\n`,
