@@ -15,9 +15,10 @@ from flask import Flask
 from werkzeug.wrappers import Response
 
 from . import attributes as a
-from .initialize_tracing import SCOPE, Exiting, Identity, initialize_tracing
+from .initialize_tracing import SCOPE, Exiting, initialize_tracing
 from .load_function import LoadFailure, load_function
 from .publish import open_publisher
+from .server_span import Identity
 from .websocket import WebSockets
 
 _MAX_SPECIALIZE_BYTES = 1024 * 1024

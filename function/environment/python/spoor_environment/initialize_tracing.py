@@ -4,27 +4,17 @@ import asyncio
 import functools
 import inspect
 import json
-import uuid
-from dataclasses import dataclass
 
 from flask import current_app, g, request
 from opentelemetry import context as context_api
-from opentelemetry.trace import SpanKind
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response
 
 from . import attributes as a
 from .invocation import Invocation, print_stack
+from .server_span import ServerSpans
 
 SCOPE = "spoor.environment.python"
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What the platform knows of the function; from Fission's FunctionMetadata."""
-
-    name: str
-    version: str
 
 
 class Exiting(Exception):
@@ -40,27 +30,27 @@ def initialize_tracing(func, identity, tracing, instance_id, publish, open_invoc
       `g.generated_headers`, and makes the span the active one; (f) calls the function; (g) puts the generated headers on
       the response, and ends the span with the answer's last byte.
     """
-    tracer = tracing.get_tracer(SCOPE, "1")
+    spans = ServerSpans(tracing.get_tracer(SCOPE, "1"), identity, instance_id)
     seen = []
 
     @functools.wraps(func)
     def traced():
         environ = request.environ
         caller = tracing.propagator.extract(environ, context_api.Context(), _ENVIRON)
-        span = start_server_span(tracer, identity, instance_id, environ, caller, first=not seen)
+        span, invocation_id, request_id = spans.start(environ, caller, first=not seen)
         seen[:] = [True]
-        request_id = environ.get("HTTP_X_FISSION_REQUEST_ID", "")
-        invocation_id = span.invocation_id
-        invocation = Invocation(invocation_id, request_id or invocation_id, span.span, open_invocations.discard)
+        invocation = Invocation(invocation_id, request_id, span, open_invocations.discard)
         open_invocations.add(invocation)
         active = invocation.within(caller)
         # Each request runs in a context of its own (http_server.py), so there is nothing to detach.
         context_api.attach(active)
         headers = {}
         tracing.propagator.inject(headers, active)
-        g.span = span.span
-        g.generated_headers = headers
-        g.publish = publish
+        # Flask's proxy looks for its object each time.
+        own = g._get_current_object()
+        own.span = span
+        own.generated_headers = headers
+        own.publish = publish
         try:
             response = _response_of(func)
         except HTTPException as error:
@@ -80,36 +70,6 @@ def initialize_tracing(func, identity, tracing, instance_id, publish, open_invoc
         return response
 
     return traced
-
-
-@dataclass
-class ServerSpan:
-    span: object
-    invocation_id: str
-
-
-def start_server_span(tracer, identity, instance_id, environ, caller, first, more=None):
-    request_id = environ.get("HTTP_X_FISSION_REQUEST_ID", "")
-    invocation_id = environ.get("HTTP_X_SPOOR_INVOCATION_ID") or request_id or str(uuid.uuid4())
-    cold_start = environ.get("HTTP_X_SPOOR_COLDSTART")
-    span = tracer.start_span(
-        identity.name,
-        caller,
-        SpanKind.SERVER,
-        {
-            a.FAAS_NAME: identity.name,
-            a.FAAS_VERSION: identity.version,
-            a.FAAS_INSTANCE: instance_id,
-            a.FAAS_INVOCATION_ID: invocation_id,
-            a.FAAS_TRIGGER: environ.get("HTTP_X_SPOOR_TRIGGER") or "http",
-            a.FAAS_COLDSTART: first if cold_start is None else cold_start == "true",
-            a.HTTP_REQUEST_METHOD: environ["REQUEST_METHOD"],
-            a.URL_PATH: environ["REQUEST_URI"].partition("?")[0],
-            a.SPOOR_REQUEST_ID: request_id or None,
-            **(more or {}),
-        },
-    )
-    return ServerSpan(span, invocation_id)
 
 
 class BadAnswer(Exception):

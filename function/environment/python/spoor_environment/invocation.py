@@ -5,7 +5,7 @@ from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
 from . import attributes as a
-from .tracer import stack_of, text_of, type_of
+from .tracer import JournalSpan, stack_of, text_of, type_of
 
 _INVOCATION = context_api.create_key("spoor invocation")
 
@@ -46,14 +46,15 @@ class Invocation:
         self._over = True
         span = self.span
         if cut:
-            span.set_attribute(a.SPOOR_REASON, "client_disconnect")
+            last = {a.SPOOR_REASON: "client_disconnect"}
             span.add_event("client disconnected")
         else:
-            span.set_attribute(a.HTTP_RESPONSE_STATUS_CODE, status)
+            last = {a.HTTP_RESPONSE_STATUS_CODE: status}
             if status >= 500 and not self._failed:
-                span.set_attribute(a.ERROR_TYPE, str(status))
+                last[a.ERROR_TYPE] = str(status)
                 span.set_status(StatusCode.ERROR)
-        span.end()
+        if type(span) is JournalSpan:
+            span.end_with(last)
         self._on_ended(self)
 
 

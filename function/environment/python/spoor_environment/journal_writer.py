@@ -10,18 +10,19 @@ import threading
 from . import journal_format as f
 from .clock import Clock, monotonic_ms
 
-_START = struct.Struct("<IId16s8s8sBBHIII")
-_ATTRIBUTES = struct.Struct("<II8s")
-_EVENT = struct.Struct("<II8sdII")
-_LINK = struct.Struct("<II8s16s8sII")
-_END = struct.Struct("<II8sdBBHHH")
-_NAME = struct.Struct("<II8s")
-_LOG = struct.Struct("<IId16s8sBBHI")
-_GOODBYE = struct.Struct("<IId")
-_ANCHOR = struct.Struct("<IIdQ")
-_RESOURCE = struct.Struct("<II")
-_STRING = struct.Struct("<IIII")
-_DROPPED = struct.Struct("<IIQQ")
+# Each without its header word, which is stored last.
+_START = struct.Struct("<Id16s8s8sBBHIII")
+_ATTRIBUTES = struct.Struct("<I8s")
+_EVENT = struct.Struct("<I8sdII")
+_LINK = struct.Struct("<I8s16s8sII")
+_END = struct.Struct("<I8sdBBHHH")
+_NAME = struct.Struct("<I8s")
+_LOG = struct.Struct("<Id16s8sBBHI")
+_GOODBYE = struct.Struct("<Id")
+_ANCHOR = struct.Struct("<IdQ")
+_RESOURCE = struct.Struct("<I")
+_STRING = struct.Struct("<III")
+_DROPPED = struct.Struct("<IQQ")
 _KEYED = struct.Struct("<II")
 _INT64 = struct.Struct("<IIq")
 _DOUBLE = struct.Struct("<IId")
@@ -31,29 +32,48 @@ _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
 # Interned text is cut here, in UTF-16 units: a name or key that is longer is data in the wrong place.
 _MAX_INTERNED = 2048
+_WORD = 4
 _NEXT_BYTES = 8
 _UNLIMITED = 1 << 30
+_PADDINGS = tuple(bytes(-length % 8) for length in range(8))
+_REMEMBERED = (str, int, bool)
+_MAX_REMEMBERED = 256
+_MAX_REMEMBERED_TEXT = 256
+
+
+class Common:
+    """Attributes that many spans have alike. Their bytes are kept as long as the segment they were made for is written to."""
+
+    def __init__(self, attributes):
+        self.attributes = attributes
+        self.segment = 0
+        self.count = 0
+        self.data = b""
 
 
 class JournalWriter:
     """
-    Safe to use from many threads. Each method returns False when the record found no room (START, END and LOG are counted
-    as dropped then), and raises nothing.
+    Safe to use from many threads. Each method returns how many attributes were left out, and None when the record found no room
+    (START, END and LOG are counted as dropped then). Raises nothing.
     """
 
     def __init__(self, file, value_limit):
-        self.skipped = 0
-        """Attributes of the last record that were no values or found no room. Read it within `lock`."""
-        self.written = 0
         self.dropped_spans = 0
         self.dropped_logs = 0
         # Reentrant, as the garbage collector may run somebody's __del__, which prints, while a record is made.
         self.lock = threading.RLock()
         self.clock = Clock()
         self._file = file
+        self._bytes = file.bytes
+        self._words = file.words
         self._value_limit = value_limit
         self._ids = {}
+        # By key: type, value and bytes of what it was last given in this segment. Most attributes of most spans are those of
+        # the span before.
+        self._last = {}
         self._base = None
+        # Which one, counted from 1.
+        self._segment = 0
         self._position = 0
         self._limit = 0
         self._corrections = 0
@@ -62,27 +82,24 @@ class JournalWriter:
         self._busy = False
         self._lenient = False
         self._pending = 0
+        self._skipped = 0
         self._closed = False
 
-    def start(self, trace, span, parent, name, time_ms, kind, flags, trace_state, scope, attributes, max_attributes):
-        def build():
-            name_id = self._id_of(name)
-            state_id = self._id_of(trace_state) if trace_state else 0
-            scope_id = self._id_of(scope) if scope else 0
-            record = bytearray(_START.size)
-            count = self._put_attributes(record, attributes, max_attributes)
-            _START.pack_into(
-                record, 0, 0, name_id, time_ms, trace, span, parent, kind, flags, 0, state_id, scope_id, count
-            )
-            return record
-
-        return self._append(f.START, build) or self._drop_span()
+    def start(
+        self, trace, span, parent, name, time_ms, kind, flags, trace_state, scope, common, attributes, max_attributes
+    ):
+        """`common` is a Common or None; its attributes stand before the others."""
+        values = (
+            trace, span, parent, name, time_ms, kind, flags, trace_state, scope, common, attributes, max_attributes
+        )  # fmt: skip
+        skipped = self._append(f.START, self._start_record, values)
+        return self._drop_span() if skipped is None else skipped
 
     def attributes(self, span, attributes, max_attributes=_UNLIMITED):
         def build():
             record = bytearray(_ATTRIBUTES.size)
             count = self._put_attributes(record, attributes, max_attributes)
-            _ATTRIBUTES.pack_into(record, 0, 0, count, span)
+            _ATTRIBUTES.pack_into(record, 0, count, span)
             return record
 
         return self._append(f.ATTRIBUTES, build)
@@ -92,7 +109,7 @@ class JournalWriter:
             name_id = self._id_of(name)
             record = bytearray(_EVENT.size)
             count = self._put_attributes(record, attributes, max_attributes)
-            _EVENT.pack_into(record, 0, 0, name_id, span, time_ms, count, self.skipped)
+            _EVENT.pack_into(record, 0, name_id, span, time_ms, count, self._skipped)
             return record
 
         return self._append(f.EVENT, build)
@@ -102,34 +119,18 @@ class JournalWriter:
             state_id = self._id_of(trace_state) if trace_state else 0
             record = bytearray(_LINK.size)
             count = self._put_attributes(record, attributes, max_attributes)
-            _LINK.pack_into(record, 0, 0, count, span, linked_trace, linked_span, flags, state_id)
+            _LINK.pack_into(record, 0, count, span, linked_trace, linked_span, flags, state_id)
             return record
 
         return self._append(f.LINK, build)
 
-    def end(self, span, time_ms, status, message, dropped_attributes, dropped_events, dropped_links):
-        def build():
-            record = bytearray(_END.size)
-            count = self._put_unnamed(record, message) if message else 0
-            _END.pack_into(
-                record,
-                0,
-                0,
-                count,
-                span,
-                time_ms,
-                status,
-                0,
-                min(dropped_attributes, 0xFFFF),
-                min(dropped_events, 0xFFFF),
-                min(dropped_links, 0xFFFF),
-            )
-            return record
-
-        return self._append(f.END, build) or self._drop_span()
+    def end(self, span, time_ms, status, message, dropped_attributes, dropped_events, dropped_links, attributes=None):
+        values = (span, time_ms, status, message, dropped_attributes, dropped_events, dropped_links, attributes)
+        skipped = self._append(f.END, self._end_record, values)
+        return self._drop_span() if skipped is None else skipped
 
     def name(self, span, name):
-        return self._append(f.NAME, lambda: bytearray(_NAME.pack(0, self._id_of(name), span)))
+        return self._append(f.NAME, lambda: bytearray(_NAME.pack(self._id_of(name), span)))
 
     def log(self, trace, span, time_ms, severity, source, body, attributes):
         """`trace` and `span` are None for a line that belongs to no span."""
@@ -138,23 +139,21 @@ class JournalWriter:
             record = bytearray(_LOG.size)
             count = self._put_unnamed(record, body)
             count += self._put_attributes(record, attributes, _UNLIMITED)
-            _LOG.pack_into(
-                record, 0, 0, count, time_ms, trace or _NO_TRACE, span or _NO_SPAN, severity, source, 0, 0
-            )
+            _LOG.pack_into(record, 0, count, time_ms, trace or _NO_TRACE, span or _NO_SPAN, severity, source, 0, 0)
             return record
 
-        if self._append(f.LOG, build):
-            return True
-        with self.lock:
-            self.dropped_logs += 1
-            self._store_dropped()
-        return False
+        skipped = self._append(f.LOG, build)
+        if skipped is None:
+            with self.lock:
+                self.dropped_logs += 1
+                self._store_dropped()
+        return skipped
 
     def goodbye(self, attributes):
         def build():
             record = bytearray(_GOODBYE.size)
             count = self._put_attributes(record, attributes, _UNLIMITED)
-            _GOODBYE.pack_into(record, 0, 0, count, monotonic_ms())
+            _GOODBYE.pack_into(record, 0, count, monotonic_ms())
             return record
 
         return self._append(f.GOODBYE, build)
@@ -183,44 +182,51 @@ class JournalWriter:
 
     # ---- a record: build, place
 
-    def _append(self, kind, build):
+    def _append(self, kind, build, values=()):
         with self.lock:
-            if self._closed or self._busy:
-                return False
+            if self._busy or self._closed:
+                return None
             self._busy = True
             try:
-                return self._place(kind, build)
+                if self._base is None and not self._turn():
+                    return None
+                if self._place(kind, build, values) or self._place_anew(kind, build, values):
+                    return self._skipped
+                return None
             except Exception:  # noqa: BLE001 - a value of the user's that fails while it is read: tracing is a guest
-                return False
+                return None
             finally:
                 self._busy = False
+
+    def _place(self, kind, build, values):
+        """Whether there was room."""
+        self._skipped = 0
+        try:
+            record = build(*values)
+        except _NoRoom:
+            return False
+        length = _WORD + len(record)
+        if self._position + length > self._limit:
+            return False
+        at = self._base + self._position
+        self._bytes[at + _WORD : at + length] = record
+        self._words[at >> 2] = length << 8 | kind
+        self._position += length
+        return True
+
+    def _place_anew(self, kind, build, values):
+        """In a fresh segment, where strings have other ids; then in another one without what does not fit."""
+        for lenient in (False, True):
+            if not self._turn():
+                return False
+            self._lenient = lenient
+            try:
+                if self._place(kind, build, values):
+                    return True
+            finally:
                 self._lenient = False
                 self._pending = 0
-
-    def _place(self, kind, build):
-        if self._base is None and not self._turn():
-            return False
-        for lenient in (False, False, True):
-            # First as it is; then in a fresh segment, where strings have other ids; then without what does not fit.
-            self._lenient = lenient
-            self.skipped = 0
-            try:
-                record = build()
-            except _NoRoom:
-                record = None
-            if record is not None and self._position + len(record) <= self._limit:
-                self._store(kind, record)
-                return True
-            if not lenient and not self._turn():
-                return False
         return False
-
-    def _store(self, kind, record):
-        at = self._base + self._position
-        length = len(record)
-        self._file.bytes[at + 4 : at + length] = record[4:]
-        self._file.words[at // 4] = length << 8 | kind
-        self._position += length
 
     def _turn(self):
         """Goes on in the next free segment. False when there is none."""
@@ -228,35 +234,77 @@ class JournalWriter:
         if base is None:
             return False
         if self._base is not None:
-            self._file.words[(self._base + self._position) // 4] = _NEXT_BYTES << 8 | f.NEXT
+            self._words[(self._base + self._position) >> 2] = _NEXT_BYTES << 8 | f.NEXT
         self._base = base
+        self._segment += 1
         self._position = 0
         self._limit = self._file.segment_bytes - _NEXT_BYTES
         self._ids.clear()
+        self._last.clear()
         lenient, self._lenient = self._lenient, True
-        self._store(f.ANCHOR, self._anchor_record())
-        self._store(f.RESOURCE, self._resource_record())
+        self._place(f.ANCHOR, self._anchor_record, ())
+        self._place(f.RESOURCE, self._resource_record, ())
         self._lenient = lenient
         if self.dropped_spans + self.dropped_logs != self._told_dropped:
             self._told_dropped = self.dropped_spans + self.dropped_logs
-            self._store(f.DROPPED, bytearray(_DROPPED.pack(0, 0, self.dropped_spans, self.dropped_logs)))
+            self._place(f.DROPPED, _DROPPED.pack, (0, self.dropped_spans, self.dropped_logs))
         return True
 
     def _anchor_record(self):
         now = monotonic_ms()
         self._corrections = self.clock.check()
-        return bytearray(_ANCHOR.pack(0, 0, now, self.clock.wall_unix_nano(now)))
+        return bytearray(_ANCHOR.pack(0, now, self.clock.wall_unix_nano(now)))
 
     def _resource_record(self):
         record = bytearray(_RESOURCE.size)
-        _RESOURCE.pack_into(record, 0, 0, self._put_attributes(record, self._resource, _UNLIMITED))
+        _RESOURCE.pack_into(record, 0, self._put_attributes(record, self._resource, _UNLIMITED))
+        return record
+
+    def _start_record(
+        self, trace, span, parent, name, time_ms, kind, flags, trace_state, scope, common, attributes, max_attributes
+    ):
+        ids = self._ids
+        name_id = ids.get(name) or self._id_of(name)
+        state_id = self._id_of(trace_state) if trace_state else 0
+        scope_id = (ids.get(scope) or self._id_of(scope)) if scope else 0
+        record = bytearray(_START.size)
+        count = 0
+        if common is not None:
+            if self._lenient or len(common.attributes) + len(attributes) > max_attributes:
+                attributes = {**common.attributes, **attributes}
+            else:
+                count = self._put_common(record, common)
+        count += self._put_attributes(record, attributes, max_attributes)
+        _START.pack_into(
+            record, 0, name_id, time_ms, trace, span, parent, kind, flags, 0, state_id, scope_id, count
+        )
+        return record
+
+    def _end_record(
+        self, span, time_ms, status, message, dropped_attributes, dropped_events, dropped_links, attributes
+    ):
+        record = bytearray(_END.size)
+        count = self._put_unnamed(record, message) if message else 0
+        count += self._put_attributes(record, attributes, _UNLIMITED)
+        _END.pack_into(
+            record,
+            0,
+            count,
+            span,
+            time_ms,
+            status,
+            0,
+            min(dropped_attributes + self._skipped, 0xFFFF),
+            min(dropped_events, 0xFFFF),
+            min(dropped_links, 0xFFFF),
+        )
         return record
 
     def _drop_span(self):
+        """None, as it found no room."""
         with self.lock:
             self.dropped_spans += 1
             self._store_dropped()
-        return False
 
     def _store_dropped(self):
         if not self._closed:
@@ -270,27 +318,66 @@ class JournalWriter:
         if found is not None:
             return found
         data = _utf8(_cut(text if isinstance(text, str) else str(text), _MAX_INTERNED))
-        record = bytearray(_STRING.size + _align(len(data)))
-        if self._position + len(record) + (self._pending if self._lenient else 0) > self._limit:
+        length = _WORD + _STRING.size + _align(len(data))
+        if self._position + length + (self._pending if self._lenient else 0) > self._limit:
             raise _NoRoom
         number = len(self._ids) + 1
-        _STRING.pack_into(record, 0, 0, number, len(data), 0)
-        record[_STRING.size : _STRING.size + len(data)] = data
-        self._store(f.STRING, record)
+        at = self._base + self._position
+        self._bytes[at + _WORD : at + length] = _STRING.pack(number, len(data), 0) + _padded(data)
+        self._words[at >> 2] = length << 8 | f.STRING
+        self._position += length
         self._ids[text] = number
         return number
 
     def _put_attributes(self, record, attributes, most):
+        """Appends them to `record`; returns how many."""
+        if not attributes:
+            return 0
+        if self._lenient or len(attributes) > most:
+            return self._put_some(record, attributes, most)
         count = 0
-        if attributes:
-            for key, value in attributes.items():
-                if value is None:
-                    continue
-                if count >= most or not key:
-                    self.skipped += 1
-                else:
-                    count += self._put_keyed(record, key, value)
-        self.written = count
+        last, ids, limit = self._last, self._ids, min(self._value_limit, _MAX_REMEMBERED_TEXT)
+        for key, value in attributes.items():
+            kind = type(value)
+            known = last.get(key)
+            # The type too: 1 == True == 1.0, and each is written its own way.
+            if known is not None and kind is known[0] and value == known[1]:
+                record += known[2]
+                count += 1
+            elif kind is str and known is not None and len(value) <= limit and value.isascii():
+                # What differs from span to span is short text, mostly: as _encode does, without going there.
+                length = len(value)
+                record += _KEYED.pack(ids[key], length << 8 | f.VALUE_STRING)
+                record += value.encode()
+                record += _PADDINGS[length & 7]
+                count += 1
+            elif value is None:
+                continue
+            elif key:
+                count += self._put_keyed(record, key, value)
+            else:
+                self._skipped += 1
+        return count
+
+    def _put_common(self, record, common):
+        if common.segment != self._segment:
+            data = bytearray()
+            common.count = self._put_attributes(data, common.attributes, _UNLIMITED)
+            common.data = data
+            common.segment = self._segment
+        record += common.data
+        return common.count
+
+    def _put_some(self, record, attributes, most):
+        """As above, where there is a limit of number or of room to mind."""
+        count = 0
+        for key, value in attributes.items():
+            if value is None:
+                continue
+            if count >= most or not key:
+                self._skipped += 1
+            else:
+                count += self._put_keyed(record, key, value)
         return count
 
     def _put_unnamed(self, record, value):
@@ -298,7 +385,7 @@ class JournalWriter:
 
     def _put_keyed(self, record, key, value):
         """1 when it was put, 0 when it was skipped."""
-        self._pending = len(record)
+        self._pending = _WORD + len(record)
         try:
             data = self._encode(_NO_KEY if key is None else self._id_of(key), value, 0)
         except _NoRoom:
@@ -307,17 +394,23 @@ class JournalWriter:
             data = None
         except Exception:  # noqa: BLE001 - a mapping of the user's that fails while it is read
             data = None
-        if data is None or (self._lenient and self._position + len(record) + len(data) > self._limit):
-            self.skipped += 1
+        if data is None or (self._lenient and self._position + _WORD + len(record) + len(data) > self._limit):
+            self._skipped += 1
             return 0
         record += data
+        if key is not None and type(value) in _REMEMBERED and len(data) <= _KEYED.size + _MAX_REMEMBERED_TEXT:
+            if len(self._last) < _MAX_REMEMBERED or key in self._last:
+                self._last[key] = (type(value), value, data)
         return 1
 
     def _encode(self, key, value, depth):
         """The bytes of one attribute; None when the value is none. Types: docs/journal.md, "Attribute"."""
         if isinstance(value, str):
-            data = _utf8(_cut(value, self._value_limit))
-            return _KEYED.pack(key, len(data) << 8 | f.VALUE_STRING) + _padded(data)
+            if len(value) <= self._value_limit and value.isascii():
+                data = value.encode()
+            else:
+                data = _utf8(_cut(value, self._value_limit))
+            return _KEYED.pack(key, len(data) << 8 | f.VALUE_STRING) + data + _PADDINGS[len(data) & 7]
         if isinstance(value, bool):
             return _KEYED.pack(key, int(value) << 8 | f.VALUE_BOOL)
         if isinstance(value, int):
@@ -366,7 +459,7 @@ def _align(length):
 
 
 def _padded(data):
-    return data + bytes(-len(data) % 8)
+    return data + _PADDINGS[len(data) & 7]
 
 
 def _cut(text, limit):

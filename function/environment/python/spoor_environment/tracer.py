@@ -4,6 +4,7 @@ soon as it is said, so that a killed process leaves what it knew.
 """
 
 import os
+import random
 import traceback
 
 from opentelemetry import context as context_api
@@ -14,7 +15,9 @@ from opentelemetry.util._decorator import _agnosticcontextmanager
 from .clock import monotonic_ms
 
 _SAMPLED = trace.TraceFlags(trace.TraceFlags.SAMPLED)
+_NOT_SAMPLED = trace.TraceFlags(trace.TraceFlags.DEFAULT)
 _NO_PARENT = bytes(8)
+_EMPTY_STATE = trace.DEFAULT_TRACE_STATE
 # OTLP SpanFlags: whether the linked context is remote is known, and is so.
 _KNOWS_REMOTE = 0x100
 _IS_REMOTE = 0x200
@@ -31,51 +34,53 @@ def suppressed(context):
 
 
 class JournalSpan(trace.Span):
-    def __init__(self, writer, limits, context, parent, is_local_root):
+    # Most spans never come to any of these.
+    _recording = False
+    _status = 0
+    _message = ""
+    _keys = None
+    _events = 0
+    _links = 0
+    _dropped_events = 0
+    _dropped_links = 0
+
+    def __init__(self, writer, limits, context, trace_id, span_id, start_ms):
         self._writer = writer
         self._limits = limits
         self._context = context
-        self._trace = context.trace_id.to_bytes(16, "big")
-        self._id = context.span_id.to_bytes(8, "big")
-        self._parent = parent
-        self._is_local_root = is_local_root
-        self._recording = False
-        self._start_ms = 0.0
-        self._status = 0
-        self._message = ""
-        self._keys = set()
-        self._events = 0
-        self._links = 0
+        self._trace = trace_id
+        self._id = span_id
+        self._start_ms = start_ms
+        self._common = None
+        self._given = None
         self._dropped_attributes = 0
-        self._dropped_events = 0
-        self._dropped_links = 0
 
-    def begin(self, name, kind, attributes, links, start_time, scope):
-        """Writes START. Called once, by the tracer."""
-        writer, limits = self._writer, self._limits
-        if self._is_local_root:
-            writer.check_clock()
-        self._start_ms = self._ms(start_time)
-        given = {key: value for key, value in attributes.items() if value is not None} if attributes else {}
-        state = self._context.trace_state.to_header() if self._context.trace_state else ""
-        with writer.lock:
-            self._recording = writer.start(
-                self._trace,
-                self._id,
-                self._parent,
-                name,
-                self._start_ms,
-                kind.value + 1,
-                1,
-                state,
-                scope,
-                given,
-                limits.attribute_count,
-            )
-            self._dropped_attributes = writer.skipped
-        self._keys.update(list(given)[: limits.attribute_count])
-        for link in links or ():
-            self.add_link(link.context, link.attributes)
+    def begin(self, name, kind, scope, parent, state, attributes, links=None, common=None):
+        """Writes START. Called once, by the tracer. `common`: a Common of the writer."""
+        # A copy: what the caller does with its own afterwards is not ours.
+        self._given = given = dict(attributes) if attributes else {}
+        self._common = common
+        skipped = self._writer.start(
+            self._trace,
+            self._id,
+            parent,
+            name,
+            self._start_ms,
+            kind._value_ + 1,
+            1,
+            state,
+            scope,
+            common,
+            given,
+            self._limits.attribute_count,
+        )
+        if skipped is None:
+            return
+        self._recording = True
+        self._dropped_attributes = skipped
+        if links:
+            for link in links:
+                self.add_link(link.context, link.attributes)
 
     def get_span_context(self):
         return self._context
@@ -89,52 +94,66 @@ class JournalSpan(trace.Span):
     def set_attributes(self, attributes):
         if not self._recording or not attributes:
             return
+        admitted = self._admit(attributes)
+        if not admitted:
+            return
+        skipped = self._writer.attributes(self._id, admitted)
+        self._dropped_attributes += len(admitted) if skipped is None else skipped
+
+    def _admit(self, attributes):
+        """Those that the limit leaves room for."""
+        most = self._limits.attribute_count
+        if self._keys is None:
+            before = self._common.attributes if self._common else {}
+            if len(before) + len(self._given) + len(attributes) <= most and "" not in attributes:
+                # No need to know which: they all have room, whether they are new or not.
+                self._given.update(attributes)
+                return attributes
+            kept = [key for key, value in {**before, **self._given}.items() if value is not None and key]
+            self._keys = set(kept[:most])
         admitted = {}
         for key, value in attributes.items():
             if value is None:
                 continue
             # Setting a key again is not another attribute.
-            if not key or (key not in self._keys and len(self._keys) >= self._limits.attribute_count):
+            if not key or (key not in self._keys and len(self._keys) >= most):
                 self._dropped_attributes += 1
                 continue
             self._keys.add(key)
             admitted[key] = value
-        if not admitted:
-            return
-        with self._writer.lock:
-            kept = self._writer.attributes(self._id, admitted)
-            self._dropped_attributes += self._writer.skipped if kept else len(admitted)
+        return admitted
 
     def add_event(self, name, attributes=None, timestamp=None):
         if not self._recording:
             return
-        if self._events < self._limits.event_count and self._writer.event(
-            self._id, name, self._ms(timestamp), attributes, self._limits.attribute_per_event_count
-        ):
-            self._events += 1
-        else:
+        if self._events >= self._limits.event_count:
             self._dropped_events += 1
+            return
+        most = self._limits.attribute_per_event_count
+        if self._writer.event(self._id, name, self._ms(timestamp), attributes, most) is None:
+            self._dropped_events += 1
+        else:
+            self._events += 1
 
     def add_link(self, context, attributes=None):
         if not self._recording:
             return
-        if (
-            context is not None
-            and context.is_valid
-            and self._links < self._limits.link_count
-            and self._writer.link(
-                self._id,
-                context.trace_id.to_bytes(16, "big"),
-                context.span_id.to_bytes(8, "big"),
-                int(context.trace_flags) | _KNOWS_REMOTE | (_IS_REMOTE if context.is_remote else 0),
-                context.trace_state.to_header() if context.trace_state else "",
-                attributes,
-                self._limits.attribute_per_link_count,
-            )
-        ):
-            self._links += 1
-        else:
+        if context is None or not context.is_valid or self._links >= self._limits.link_count:
             self._dropped_links += 1
+            return
+        skipped = self._writer.link(
+            self._id,
+            context.trace_id.to_bytes(16, "big"),
+            context.span_id.to_bytes(8, "big"),
+            int(context.trace_flags) | _KNOWS_REMOTE | (_IS_REMOTE if context.is_remote else 0),
+            context.trace_state.to_header() if context.trace_state else "",
+            attributes,
+            self._limits.attribute_per_link_count,
+        )
+        if skipped is None:
+            self._dropped_links += 1
+        else:
+            self._links += 1
 
     def update_name(self, name):
         if self._recording:
@@ -159,17 +178,24 @@ class JournalSpan(trace.Span):
         )
 
     def end(self, end_time=None):
+        self.end_with(None, end_time)
+
+    def end_with(self, attributes, end_time=None):
+        """Its last attributes in the same record as its end: half the cost of two."""
         if not self._recording:
             return
+        admitted = self._admit(attributes) if attributes else None
         self._recording = False
+        end_ms = monotonic_ms() if end_time is None else self._ms(end_time)
         self._writer.end(
             self._id,
-            max(self._ms(end_time), self._start_ms),
+            max(end_ms, self._start_ms),
             self._status,
             self._message,
             self._dropped_attributes,
             self._dropped_events,
             self._dropped_links,
+            admitted,
         )
 
     def _ms(self, time_unix_nano):
@@ -223,34 +249,38 @@ class JournalTracer(trace.Tracer):
         start_time=None,
         record_exception=True,
         set_status_on_exception=True,
+        *,
+        common=None,
     ):
+        """`common`: attributes of many spans, a Common of the writer; they stand before the others."""
         if is_suppressed(context):
             return trace.INVALID_SPAN
         above = trace.get_current_span(context)
         parent = above.get_span_context()
-        if self._writer is None:
+        writer = self._writer
+        if writer is None:
             return trace.NonRecordingSpan(parent)
-        has_parent = parent.is_valid
-        trace_id = parent.trace_id.to_bytes(16, "big") if has_parent else _random_id(16)
-        is_sampled = self._sampler(int(parent.trace_flags) if has_parent else None, trace_id)
-        span_id = _random_id(8)
-        span_context = trace.SpanContext(
-            int.from_bytes(trace_id, "big"),
-            int.from_bytes(span_id, "big"),
-            is_remote=False,
-            trace_flags=_SAMPLED if is_sampled else trace.TraceFlags(0),
-            trace_state=parent.trace_state if has_parent else None,
-        )
-        if not is_sampled:
-            return trace.NonRecordingSpan(span_context)
+        # A SpanContext is a tuple, and each of its properties a call: this is on the road of every request.
+        trace_number, parent_number, _, flags, state, has_parent = parent
+        if not has_parent:
+            trace_number, flags, state = _random_id(128), None, None
+        span_number = _random_id(64)
+        trace_id = trace_number.to_bytes(16, "big")
+        if not self._sampler(flags, trace_id):
+            return trace.NonRecordingSpan(trace.SpanContext(trace_number, span_number, False, _NOT_SAMPLED, state))
+        if type(above) is not JournalSpan:
+            writer.check_clock()
         span = JournalSpan(
-            self._writer,
+            writer,
             self._limits,
-            span_context,
-            parent.span_id.to_bytes(8, "big") if has_parent else _NO_PARENT,
-            not isinstance(above, JournalSpan),
+            trace.SpanContext(trace_number, span_number, False, _SAMPLED, state),
+            trace_id,
+            span_number.to_bytes(8, "big"),
+            monotonic_ms() if start_time is None else writer.clock.to_monotonic_ms(start_time),
         )
-        span.begin(name, kind, attributes, links, start_time, self._scope)
+        above_id = parent_number.to_bytes(8, "big") if has_parent else _NO_PARENT
+        header = state.to_header() if state is not None and state is not _EMPTY_STATE else ""
+        span.begin(name, kind, self._scope, above_id, header, attributes, links, common)
         return span
 
     @_agnosticcontextmanager
@@ -276,9 +306,14 @@ class JournalTracer(trace.Tracer):
             yield active
 
 
-def _random_id(length):
-    """Never all zeros, which would be no id."""
+# Not the module's own generator, which a function may seed; and not the same numbers in a forked child.
+_random = random.Random()
+os.register_at_fork(after_in_child=_random.seed)
+
+
+def _random_id(bits):
+    """Never zero, which would be no id."""
     while True:
-        drawn = os.urandom(length)
-        if any(drawn):
+        drawn = _random.getrandbits(bits)
+        if drawn:
             return drawn

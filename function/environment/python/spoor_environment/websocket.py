@@ -9,8 +9,9 @@ from opentelemetry import context as context_api
 from opentelemetry.trace import StatusCode
 
 from . import attributes as a
-from .initialize_tracing import ENVIRON_GETTER, SCOPE, start_server_span
+from .initialize_tracing import ENVIRON_GETTER, SCOPE
 from .invocation import Invocation, print_stack
+from .server_span import ServerSpans
 from .tracer import text_of, type_of
 
 _GOING_AWAY = 1001
@@ -55,10 +56,8 @@ class FunctionWebSocket:
 class WebSockets:
     def __init__(self, func, identity, tracing, instance_id, ping_s, open_invocations):
         self._func = func
-        self._identity = identity
         self._tracing = tracing
-        self._tracer = tracing.get_tracer(SCOPE, "1")
-        self._instance_id = instance_id
+        self._spans = ServerSpans(tracing.get_tracer(SCOPE, "1"), identity, instance_id)
         self._ping_s = ping_s
         self._open = open_invocations
         self._clients = set()
@@ -76,16 +75,9 @@ class WebSockets:
         except simple_websocket.ConnectionError:
             return
         ws = FunctionWebSocket(server, simple_websocket.ConnectionClosed)
-        opened = start_server_span(
-            self._tracer,
-            self._identity,
-            self._instance_id,
-            environ,
-            caller,
-            first=False,
-            more={a.HTTP_RESPONSE_STATUS_CODE: 101},
-        )
-        invocation = Invocation(opened.invocation_id, opened.invocation_id, opened.span, self._open.discard)
+        more = {a.HTTP_RESPONSE_STATUS_CODE: 101}
+        span, invocation_id, request_id = self._spans.start(environ, caller, first=False, more=more)
+        invocation = Invocation(invocation_id, request_id, span, self._open.discard)
         self._open.add(invocation)
         with self._lock:
             self._clients.add(ws)
@@ -96,14 +88,14 @@ class WebSockets:
         except Exception as error:  # noqa: BLE001 - the function's
             code = _INTERNAL_ERROR
             print_stack(error)
-            opened.span.record_exception(error)
-            opened.span.set_attribute(a.ERROR_TYPE, type_of(error))
-            opened.span.set_status(StatusCode.ERROR, text_of(error))
+            span.record_exception(error)
+            span.set_attribute(a.ERROR_TYPE, type_of(error))
+            span.set_status(StatusCode.ERROR, text_of(error))
         finally:
             with self._lock:
                 self._clients.discard(ws)
             ws.close(code)
-            opened.span.end()
+            span.end()
             self._open.discard(invocation)
 
     def close_all(self):
