@@ -1,13 +1,13 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
+import { type ReactNode, useState } from 'react';
 import type {
   FunctionGroupJson,
   FunctionJson,
   FunctionPointJson,
   InvocationJson,
 } from '../../../backend/query/shapes.ts';
-import { functionQuery } from '../api/queries.ts';
+import { functionQuery, platformQuery } from '../api/queries.ts';
 import { gridOf } from '../chart/grid.ts';
 import { TimeChart } from '../chart/time-chart.tsx';
 import { stageColor } from '../layout/stages.ts';
@@ -17,13 +17,20 @@ import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
 import { formatCount, formatPercent, formatRate } from '../text/number.ts';
 import { formatAgo, formatClock } from '../text/time.ts';
+import { Configuration } from './configuration.tsx';
 import './function-page.css';
+import { InstanceLanes } from './instance-lanes.tsx';
+import { RecentLogs } from './recent-logs.tsx';
+import { TestForm } from './test-form.tsx';
 
 /** One function: how often, how long, how cold, what fails and what the failed have in common. */
 export function FunctionPage() {
   const { name } = useParams({ from: '/functions/$name' });
   const lookback = useLookback();
   const found = useQuery(functionQuery(name, lookback.ms));
+  const platform = useQuery(platformQuery());
+  const config = platform.data?.functions.find((each) => each.name === name);
+  const [isTesting, setTesting] = useState(false);
   return (
     <div className="page scrolls" key={name}>
       <header className="page-head">
@@ -34,24 +41,52 @@ export function FunctionPage() {
         <Link to="/logs" search={{ service: name }} className="linkish">
           Logs
         </Link>
+        {config && (
+          <button
+            type="button"
+            className="button"
+            aria-expanded={isTesting}
+            onClick={() => setTesting(!isTesting)}
+          >
+            Test it
+          </button>
+        )}
         <span className="spacer" />
         <LookbackPicker />
       </header>
+      {config && isTesting && <TestForm config={config} />}
       {found.data ? (
-        <Facts name={name} data={found.data} />
+        <>
+          <Facts name={name} data={found.data} />
+          <InstanceLanes
+            instances={found.data.instances}
+            running={platform.data?.instances.filter((instance) => instance.function === name)}
+          />
+        </>
       ) : found.isError ? (
         <PageError
           title={`Nothing to say of ${name}`}
           error={found.error}
           onRetry={() => void found.refetch()}
         >
-          <p className="dim">Look further back, or see whether it has run at all.</p>
+          <p className="dim">
+            {config
+              ? 'It is deployed, and has not run in this time: look further back, or test it.'
+              : 'Look further back, or see whether it has run at all.'}
+          </p>
         </PageError>
       ) : (
         <p className="waiting" role="status">
           Loading…
         </p>
       )}
+      {config && (
+        <Configuration
+          config={config}
+          triggers={(platform.data?.triggers ?? []).filter(({ functions }) => functions.includes(name))}
+        />
+      )}
+      {found.data && <RecentLogs name={name} lookbackMs={lookback.ms} />}
     </div>
   );
 }
@@ -134,9 +169,8 @@ function Facts({ name, data }: { readonly name: string; readonly data: FunctionJ
         <Invocations title="Failed last" none="None failed." rows={data.failed} showsStatus />
         <Invocations title="Slowest" none="None." rows={data.slowest} />
       </div>
-      <div className="halves">
+      <div className="outlying">
         <Groups title="Versions" rows={data.versions} />
-        <Groups title="Instances" rows={data.instances} />
       </div>
     </>
   );
