@@ -41,6 +41,9 @@ const context = createCliContext(() => program.opts<{ server?: string; data: str
   explain: async (traceId) => whyVerb.explainWhenSettled(await context.queryUrl(), traceId),
 });
 
+const KAFKA_HELP =
+  'host:port,... instead of the embedded log (SASL and TLS: SPOOR_KAFKA_*, docs/triggers.md)';
+
 /** What the collector receives besides OTLP over HTTP: on the default port only if no other program has it. */
 const EXTRA_PORTS = {
   otlpGrpc: `OTLP over gRPC (default: ${DEFAULT_PORTS.otlpGrpc} if free)`,
@@ -123,10 +126,11 @@ partFlags(program.command('platform'))
   .description('the platform alone: router, executor, topics, triggers')
   .option('--router-port <port>', 'public listener', parsePort, DEFAULT_PORTS.router)
   .option('--internal-port <port>', 'internal listener', parsePort, DEFAULT_PORTS.internal)
-  .option('--kafka <brokers>', 'host:port,... instead of the embedded log')
+  .option('--kafka <brokers>', KAFKA_HELP)
   .addHelpText('after', '\nExample:\n  spoor platform --data /var/lib/spoor --host 127.0.0.1')
   .action(async (flags: PartFlags & { routerPort: number; internalPort: number; kafka?: string }) => {
     const { runPart } = await import('./parts/run.ts');
+    const { kafkaOptions } = await import('./parts/kafka-options.ts');
     const { startPlatformPart } = await import('./parts/platform.ts');
     await runPart('platform', runOptions(flags), (log) =>
       startPlatformPart(
@@ -135,7 +139,7 @@ partFlags(program.command('platform'))
           host: flags.host,
           routerPort: flags.routerPort,
           internalPort: flags.internalPort,
-          kafka: brokers(flags.kafka),
+          kafka: kafkaOptions(brokers(flags.kafka), process.env),
         },
         log,
       ),
@@ -333,7 +337,7 @@ function serverFlags(command: Command): Command {
     .option('--jaeger-udp-port <port>', EXTRA_PORTS.jaegerUdp, parsePort)
     .option('--zipkin-port <port>', EXTRA_PORTS.zipkin, parsePort)
     .option('--sampling-port <port>', EXTRA_PORTS.sampling, parsePort)
-    .option('--kafka <brokers>', 'host:port,... instead of the embedded log')
+    .option('--kafka <brokers>', KAFKA_HELP)
     .option('--token <token>', 'what callers must send (default: SPOOR_TOKEN)')
     .addOption(
       new Option('-o, --output <format>', 'json: the first line on stdout names every address').choices([

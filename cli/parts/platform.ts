@@ -7,7 +7,7 @@ import { DEFAULT_LIMITS } from '../../function/span/tracing-env.ts';
 import type { ExecutorClient } from '../../platform/executor/client.ts';
 import { startExecutor, type Executor } from '../../platform/executor/executor.ts';
 import { openEmbeddedLog } from '../../platform/queue/embedded-log.ts';
-import { openKafka } from '../../platform/queue/kafka.ts';
+import { openKafka, type KafkaOptions } from '../../platform/queue/kafka.ts';
 import { metricsHandler, topicsHandler } from '../../platform/queue/topics-http.ts';
 import { startRouter } from '../../platform/router/router.ts';
 import { startCanaries } from '../../platform/spec/canary.ts';
@@ -17,6 +17,7 @@ import { openRegistry } from '../../platform/spec/registry.ts';
 import { startTriggers } from '../../platform/trigger/triggers.ts';
 import { placesOf } from '../settings.ts';
 import { failureRate } from './canary-rate.ts';
+import { kafkaInstanceId } from './kafka-options.ts';
 import type { RunningPart } from './run.ts';
 
 export interface PlatformPartOptions {
@@ -24,7 +25,8 @@ export interface PlatformPartOptions {
   readonly host: string;
   readonly routerPort: number;
   readonly internalPort: number;
-  readonly kafka: readonly string[];
+  /** Topics are there instead of in the embedded log. */
+  readonly kafka: KafkaOptions | undefined;
 }
 
 /** Journals of the platform's own services are named so that whoever sees this process die can say how (docs/journal.md). */
@@ -72,8 +74,11 @@ export async function startPlatformPart(options: PlatformPartOptions, log: Logge
     }),
   );
   const queue = starting.use(
-    options.kafka.length > 0
-      ? await openKafka({ brokers: options.kafka })
+    options.kafka
+      ? await openKafka({
+          ...options.kafka,
+          instanceId: options.kafka.instanceId ?? kafkaInstanceId(places.platform),
+        })
       : await openEmbeddedLog({ path: join(places.platform, 'topics.db') }),
   );
 

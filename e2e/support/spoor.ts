@@ -46,7 +46,11 @@ export interface SpoorUp extends AsyncDisposable {
 }
 
 export async function spoorUp(
-  options: { readonly data?: string; readonly args?: readonly string[] } = {},
+  options: {
+    readonly data?: string;
+    readonly args?: readonly string[];
+    readonly env?: NodeJS.ProcessEnv;
+  } = {},
 ): Promise<SpoorUp> {
   const ownData = options.data === undefined;
   const data = options.data ?? mkdtempSync(join(tmpdir(), 'spoor-e2e-'));
@@ -56,6 +60,7 @@ export async function spoorUp(
     {
       cwd: ROOT,
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...options.env },
     },
   );
   let stderr = '';
@@ -143,7 +148,10 @@ async function readyLine(child: ChildProcess, stderr: () => string): Promise<Rec
       () => fail(new Error(`spoor up did not get ready:\n${stderr()}`)),
       READY_TIMEOUT_MS,
     );
-    child.once('exit', (code) => fail(new Error(`spoor up exited with ${code}:\n${stderr()}`)));
+    child.once('exit', (code) => {
+      clearTimeout(late);
+      fail(new Error(`spoor up exited with ${code}:\n${stderr()}`));
+    });
     if (child.stdout) {
       createInterface({ input: child.stdout }).once('line', (line) => {
         clearTimeout(late);

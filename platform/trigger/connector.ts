@@ -3,6 +3,7 @@ import type { Tracing } from '../../function/span/tracing.ts';
 import { Failure } from '../../server/failure.ts';
 import type { Logger } from '../../server/log.ts';
 import { openKafka, type KafkaOptions } from '../queue/kafka.ts';
+import { readKafkaAccess, readSessionTimeout } from '../queue/kafka/read-env.ts';
 import type { MessageQueueTrigger } from '../spec/resources.ts';
 import type { FunctionInvoker } from './invoker.ts';
 import { startMessageQueueTrigger } from './message-queue.ts';
@@ -41,7 +42,7 @@ export async function startConnector(
 /**
  * The connector's variables: TOPIC, HTTP_ENDPOINT, BOOTSTRAP_SERVERS, CONSUMER_GROUP, RESPONSE_TOPIC, ERROR_TOPIC, SOURCE_NAME,
  * MAX_RETRIES, CONTENT_TYPE, OFFSET_RESET_POLICY, SASL (`plaintext`, `scram_sha256`, `scram_sha512`) with USERNAME and
- * PASSWORD, TLS (`enable`) with CA, CERT and KEY in PEM. Ours beside them: SPOOR_BATCH_SIZE, SPOOR_BATCH_FORMAT,
+ * PASSWORD, TLS (`enable`) with CA, CERT and KEY in PEM or as paths. Ours beside them: SPOOR_BATCH_SIZE, SPOOR_BATCH_FORMAT,
  * SPOOR_PARALLELISM, SPOOR_TRACE_CONTEXT, SPOOR_RETRY_BACKOFF_MS, SPOOR_RETRY_BACKOFF_MAX_MS, SPOOR_TIMEOUT_MS, as the keys of
  * docs/triggers.md; SPOOR_INSTANCE_ID makes it a static member of its group, SPOOR_SESSION_TIMEOUT_MS says how soon a dead one is replaced (30,000).
  */
@@ -94,49 +95,19 @@ function readKafka(env: Environment): KafkaOptions {
     .split(',')
     .map((broker) => broker.trim())
     .filter((broker) => broker !== '');
-  const mechanism = mechanismOf(env['SASL'] ?? '');
-  const tls = env['TLS'] === 'enable';
-  const optional = (name: string) => env[name] || undefined;
   return {
     brokers,
     clientId: 'spoor-connector',
-    instanceId: optional('SPOOR_INSTANCE_ID'),
-    sessionTimeoutMs: parseSessionTimeout(env['SPOOR_SESSION_TIMEOUT_MS']),
-    ...(mechanism
-      ? { sasl: { mechanism, username: needed(env, 'USERNAME'), password: needed(env, 'PASSWORD') } }
-      : {}),
-    // Fission's connector trusts anybody once it has a CA; this one trusts the CA.
-    ...(tls ? { tls: { ca: optional('CA'), cert: optional('CERT'), key: optional('KEY') } } : {}),
+    instanceId: env['SPOOR_INSTANCE_ID'] || undefined,
+    sessionTimeoutMs: readSessionTimeout(env, 'SPOOR_SESSION_TIMEOUT_MS'),
+    ...readKafkaAccess(env),
   };
-}
-
-function mechanismOf(word: string): 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512' | undefined {
-  switch (word) {
-    case '':
-    case 'none':
-      return undefined;
-    case 'plaintext':
-      return 'PLAIN';
-    case 'scram_sha256':
-      return 'SCRAM-SHA-256';
-    case 'scram_sha512':
-      return 'SCRAM-SHA-512';
-    default:
-      throw bad('SASL', word, 'it is one of none, plaintext, scram_sha256, scram_sha512');
-  }
 }
 
 function parseRetries(text: string | undefined): number {
   if (text === undefined || text === '') return 0;
   if (/^\d{1,6}$/.test(text)) return Number(text);
   throw bad('MAX_RETRIES', text, 'it is a whole number');
-}
-
-function parseSessionTimeout(text: string | undefined): number | undefined {
-  if (text === undefined || text === '') return undefined;
-  const value = /^\d{1,7}$/.test(text) ? Number(text) : 0;
-  if (value >= 1_000) return value;
-  throw bad('SPOOR_SESSION_TIMEOUT_MS', text, 'it is a time in milliseconds, 1000 or more');
 }
 
 function parseEndpoint(text: string): URL {
