@@ -7,6 +7,7 @@ import {
 } from '@opentelemetry/api';
 import { ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE, SPOOR_REASON } from '../../span/attributes.ts';
 import { exceptionOf, typeOf } from './exception-of.ts';
+import { discardRest } from './discard-rest.ts';
 import { Fault } from './fault.ts';
 import type { FunctionResponse } from './function-response.ts';
 import type { LoadWatch, Watched } from './watch-load.ts';
@@ -38,6 +39,7 @@ export class Invocation implements Watched {
   readonly #response: FunctionResponse;
   readonly #ended: (invocation: Invocation) => void;
   readonly #watch: LoadWatch | undefined;
+  #afterwards: (() => void)[] | undefined;
   #running = true;
   #closed = false;
   #failed = false;
@@ -66,6 +68,16 @@ export class Invocation implements Watched {
   /** `context` with this invocation and its span. */
   in(context: Context): Context {
     return new InvocationContext(context, this);
+  }
+
+  get isOver(): boolean {
+    return this.#over;
+  }
+
+  /** `step` is called once its span has ended. */
+  whenOver(step: () => void): void {
+    this.#afterwards ??= [];
+    this.#afterwards.push(step);
   }
 
   /** The function gave back control for good. */
@@ -131,6 +143,7 @@ export class Invocation implements Watched {
       this.span.end(nowMs);
     }
     this.#ended(this);
+    if (this.#afterwards !== undefined) for (const step of this.#afterwards) step();
   }
 }
 
@@ -148,8 +161,7 @@ function answerFailure(response: FunctionResponse, error: unknown, invocation: I
   }
   for (const name of response.getHeaderNames()) response.removeHeader(name);
   const fault = error instanceof Fault ? error : undefined;
-  // What is left of a refused body is read and thrown away: who is still sending when we close would never see the answer.
-  if (fault !== undefined && fault.status < 500) response.req.resume();
+  if (fault !== undefined && fault.status < 500) discardRest(response.req);
   response.status(fault?.status ?? 500).json({
     component: 'function',
     reason: fault?.reason ?? 'function_error',

@@ -23,8 +23,12 @@ _KEEP_ALIVE_S = 75
 _DRAIN_S = 30
 _MAX_LINE = 65_536
 _MAX_HEADERS = 256
-# What is left of a body that the function did not read is skipped up to here; past it the connection is closed.
+# What is left of a body that the function did not read is skipped up to here; past it the connection is not used again.
 _MAX_SKIPPED = 262_144
+# Who is still sending when we close would never see the answer: up to here, and for so long, the rest is read and thrown away.
+_MAX_LINGER_BYTES = 64 * 1024 * 1024
+_LINGER_S = 30
+_LINGER_IDLE_S = 5
 _BACKLOG = 1024
 
 
@@ -150,8 +154,11 @@ class HTTPServer:
             connection.settimeout(_KEEP_ALIVE_S)
             stream = connection.makefile("rb", _MAX_LINE)
             try:
-                while self._exit_code is None and self._serve_request(connection, stream):
-                    pass
+                outcome = _USABLE
+                while self._exit_code is None and outcome is _USABLE:
+                    outcome = self._serve_request(connection, stream)
+                if outcome is _UNREAD:
+                    _linger(connection, stream)
             except (OSError, _BadRequest):
                 pass  # The other end is gone, or never spoke HTTP.
             finally:
@@ -159,14 +166,14 @@ class HTTPServer:
                 _shut(connection)
 
     def _serve_request(self, connection, stream):
-        """Whether the connection can be used again."""
+        """_USABLE, _OVER or _UNREAD."""
         try:
             environ = _read_head(stream)
         except _BadRequest as error:
             _send_refusal(connection, error)
-            return False
+            return _UNREAD
         if environ is None:
-            return False
+            return _OVER
         connection.settimeout(None)
         with self._idle:
             self._active += 1
@@ -182,15 +189,23 @@ class HTTPServer:
     def _answer(self, connection, stream, environ):
         if "websocket" in environ.get("HTTP_UPGRADE", "").lower():
             self._upgrade(environ, connection)
-            return False
+            return _OVER
         try:
             body = _body_of(environ, stream, connection)
         except _BadRequest as error:
             _send_refusal(connection, error)
-            return False
+            return _UNREAD
         # `input_terminated`: the stream ends where the body does, https://github.com/GrahamDumpleton/wsgi-keynote
         environ["wsgi.input"] = body
         answer = _Answer(connection, environ, self.is_stopping)
+        if not self._respond(environ, answer):
+            return _UNREAD
+        if not answer.keep_alive:
+            return _UNREAD
+        return _USABLE if body.skip_rest() else _UNREAD
+
+    def _respond(self, environ, answer):
+        """Whether all of the answer is sent, as the function gave it."""
         try:
             parts = self._app(environ, answer.start)
         except Exception as error:  # noqa: BLE001 - an answer is owed
@@ -200,6 +215,7 @@ class HTTPServer:
             for part in parts:
                 answer.write(part)
             answer.finish()
+            return True
         except OSError:
             environ["spoor.cut"] = True
             return False
@@ -209,7 +225,10 @@ class HTTPServer:
         finally:
             if hasattr(parts, "close"):
                 parts.close()
-        return answer.keep_alive and body.skip_rest()
+
+
+# What a connection is after a request: good for another; at its end; at its end, with a client that may still be sending.
+_USABLE, _OVER, _UNREAD = "usable", "over", "unread"
 
 
 class _BadRequest(Exception):
@@ -421,6 +440,19 @@ class _Answer:
             data = self._head + data
         if data:
             self._connection.sendall(data)
+
+
+def _linger(connection, stream):
+    """As RFC 9112 9.6 has it: close for writing, and read until the client closes too."""
+    connection.shutdown(socket.SHUT_WR)
+    connection.settimeout(_LINGER_IDLE_S)
+    until = time.monotonic() + _LINGER_S
+    left = _MAX_LINGER_BYTES
+    while left > 0 and time.monotonic() < until:
+        piece = stream.read1(_MAX_LINE)
+        if not piece:
+            return
+        left -= len(piece)
 
 
 def _shut(connection):
