@@ -114,10 +114,13 @@ export class EnvironmentPool {
     } else {
       this.#warm.push(instance);
       void instance.ended.then(() => this.#lost(instance));
-      void instance.draining.then(() => {
-        if (this.#lost(instance)) void instance.terminate(ASKED_TO_END);
-      });
+      void this.#endWhenDraining(instance);
     }
+  }
+
+  async #endWhenDraining(instance: Instance): Promise<void> {
+    await instance.draining;
+    if (this.#lost(instance)) await instance.terminate(ASKED_TO_END);
   }
 
   /** A warm instance that ends untouched counts as a crash; one that was taken is no longer ours: false. */

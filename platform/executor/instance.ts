@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { Context } from '@opentelemetry/api';
@@ -345,6 +345,10 @@ function parseControlLine(line: string): ControlWord | undefined {
   }
 }
 
+/**
+ * One request over a connection of its own. As HTTP/1.0, so that the answer ends where the connection does, and without node:http's
+ * client, which is half a millisecond of a cold start. The text of a success is not waited for.
+ */
 function post(
   socketPath: string,
   path: string,
@@ -352,21 +356,25 @@ function post(
   signal: AbortSignal,
 ): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-    const request = httpRequest(
-      { socketPath, path, method: 'POST', headers, agent: false, signal },
-      (response) => {
-        let text = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => {
-          if (text.length < ANSWER_TEXT_BYTES) text += chunk.slice(0, ANSWER_TEXT_BYTES - text.length);
-        });
-        response.once('end', () => resolve({ status: response.statusCode ?? 0, text }));
-        response.once('error', reject);
-      },
+    const socket = connect({ path: socketPath, signal });
+    let answer = '';
+    const end = () => {
+      socket.destroy();
+      const status = Number(/^HTTP\/1\.[01] (\d{3})\b/.exec(answer)?.[1] ?? 0);
+      const headEnd = answer.indexOf('\r\n\r\n');
+      if (status > 0 && headEnd > 0) resolve({ status, text: answer.slice(headEnd + 4) });
+      else reject(new Error('the connection was closed before an answer'));
+    };
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => {
+      if (answer.length < ANSWER_TEXT_BYTES) answer += chunk.slice(0, ANSWER_TEXT_BYTES - answer.length);
+      if (/^HTTP\/1\.[01] 2/.test(answer) && answer.includes('\r\n\r\n')) end();
+    });
+    socket.once('end', end).once('error', reject);
+    socket.write(
+      `POST ${path} HTTP/1.0\r\nhost: instance\r\ncontent-type: application/json\r\n` +
+        `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     );
-    request.once('error', reject);
-    request.end(body);
   });
 }
 

@@ -233,10 +233,7 @@ export class Exchange implements InstanceCaller {
 
   async #unanswered(error: NodeJS.ErrnoException): Promise<void> {
     const isYoung = performance.now() - this.#sentMs < REFUSAL_MS;
-    const lease = this.#lease as Lease;
-    const isRefusal =
-      isYoung && (await Promise.race([lease.draining.then(() => true), lease.died, deathNotice()])) === true;
-    if (isRefusal) this.#dialFailed(error);
+    if (isYoung && (await saysDraining(this.#lease as Lease))) this.#dialFailed(error);
     else await this.#broken(error);
   }
 
@@ -403,6 +400,15 @@ function pairsOf(flat: readonly string[]): [string, string][] {
 
 function disconnected(): Failure {
   return new Failure('router', 'client_disconnect', 'cannot finish the request: the client has gone');
+}
+
+/** Of an instance whose connection has just broken: was it asked to end, or does it die or live on? */
+async function saysDraining(lease: Lease): Promise<boolean> {
+  const draining = async () => {
+    await lease.draining;
+    return 'draining';
+  };
+  return (await Promise.race([draining(), lease.died, deathNotice()])) === 'draining';
 }
 
 function deathNotice(): Promise<undefined> {
