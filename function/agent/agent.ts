@@ -18,7 +18,7 @@ import { closeHttpServer } from '../../server/stop.ts';
 import { MAX_SEGMENT_BYTES } from '../span/journal-format.ts';
 import { Chunk } from './attribute-writer.ts';
 import { CollectorClient } from './collector-client.ts';
-import { endFileOf, Instance } from './instance.ts';
+import { endFileOf, endFilesOf, Instance } from './instance.ts';
 import { JournalReader } from './journal-reader.ts';
 import { OtlpBatch } from './otlp-batch.ts';
 import { isAlive, ownStartTicks } from './process-state.ts';
@@ -256,7 +256,7 @@ class RunningAgent implements Agent {
     if (this.#isScanDue || now - this.#scannedAt > SCAN_MS) this.#scan(now);
     let total = 0;
     for (const instance of this.#instances.values()) {
-      const isEnding = this.#endFiles.has(endFileOf(instance.path));
+      const isEnding = this.#hasEnd(instance.path);
       if (isUrgent || isEnding || instance.isDead || instance.isDue(now)) total += this.#drain(instance);
       if (this.#spool.isHolding) break;
     }
@@ -264,9 +264,13 @@ class RunningAgent implements Agent {
     return total;
   }
 
+  #hasEnd(journalPath: string): boolean {
+    return endFilesOf(journalPath).some((path) => this.#endFiles.has(path));
+  }
+
   #drain(instance: Instance): number {
     try {
-      instance.checkAlive(this.#endFiles.has(endFileOf(instance.path)));
+      instance.checkAlive(this.#hasEnd(instance.path));
       const isReadyToFinish = instance.isReadyToFinish;
       const bytes = instance.drain(this.#chunk, this.#batch);
       if (bytes > 0) {
@@ -332,7 +336,7 @@ class RunningAgent implements Agent {
   }
 
   #adopt(path: string, id: string): void {
-    const hasEndFile = this.#endFiles.has(endFileOf(path));
+    const hasEndFile = this.#hasEnd(path);
     if (this.#unreadable.has(path) && !hasEndFile) return;
     try {
       const opened = JournalReader.open(path);

@@ -1,5 +1,5 @@
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Chunk } from './attribute-writer.ts';
 import type { Found, JournalReader } from './journal-reader.ts';
@@ -168,7 +168,11 @@ export class Instance {
   /** Looks whether the process is dead. `hasEndFile`: an end file was seen beside the journal. */
   checkAlive(hasEndFile: boolean): void {
     const now = Date.now();
-    if (hasEndFile) this.#endFileSeenAt ??= now;
+    if (hasEndFile && this.#endFileSeenAt === undefined) {
+      this.#endFileSeenAt = now;
+      // A thread is over, whatever its process does: who saw it says so.
+      if (readEndFile(endFileOf(this.path))?.isThread === true) this.#deadSince ??= now;
+    }
     if (this.#deadSince !== undefined) return;
     const { pid, startTicks } = this.#reader.header;
     if (pid === 0 || !this.#options.sharesPids) {
@@ -197,7 +201,9 @@ export class Instance {
     const dropped = this.#reader.readDropped();
     this.transcoder.noteDropped(dropped.spans, dropped.logs, false, batch);
     const ending = endingOf({
-      end: readEndFile(endFileOf(this.path)),
+      end: endFilesOf(this.path)
+        .map(readEndFile)
+        .find((end) => end !== undefined),
       goodbye: this.transcoder.goodbye,
       tail: this.transcoder.tail,
       lastRecordUnixNano: (BigInt(this.transcoder.lastHigh) << 32n) | BigInt(this.transcoder.lastLow),
@@ -210,7 +216,8 @@ export class Instance {
   remove(): void {
     this.#reader.close();
     rmSync(this.path, { force: true });
-    rmSync(endFileOf(this.path), { force: true });
+    // The threads of a process die with it, and for the same reason; an end file that is left is removed after a while (agent.ts).
+    if (!hasThreads(this.path, this.id)) rmSync(endFileOf(this.path), { force: true });
     removeSnapshot(this.#snapshotPath);
   }
 
@@ -255,4 +262,20 @@ export class Instance {
 
 export function endFileOf(journalPath: string): string {
   return `${journalPath.slice(0, -'.journal'.length)}.end`;
+}
+
+/** Where the end of this journal's writer may be told: its own end file and, for a thread, that of its process. */
+export function endFilesOf(journalPath: string): readonly string[] {
+  const own = endFileOf(journalPath);
+  const ofProcess = /^(.+)\.thread-\d+\.end$/.exec(own)?.[1];
+  return ofProcess === undefined ? [own] : [own, `${ofProcess}.end`];
+}
+
+/** A thread's journal is named after its process': `<instance id>.thread-<number>.journal`. */
+function hasThreads(journalPath: string, id: string): boolean {
+  try {
+    return readdirSync(dirname(journalPath)).some((name) => name.startsWith(`${id}.thread-`));
+  } catch {
+    return false; // the folder is gone, and all in it
+  }
 }

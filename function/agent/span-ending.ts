@@ -34,6 +34,8 @@ export interface EndFile {
   readonly timeUnixNano: bigint | undefined;
   readonly message: string;
   readonly lastLines: readonly string[];
+  /** It is a thread that ended; its process may live on. */
+  readonly isThread: boolean;
 }
 
 const END_REASONS = ['exit', 'signal', 'oom', 'timeout', 'shutdown', 'lost'] as const;
@@ -117,6 +119,7 @@ function endFromGoodbye(goodbye: ReadonlyMap<string, string | bigint> | undefine
     timeUnixNano: undefined,
     message: '',
     lastLines: [],
+    isThread: false,
   };
 }
 
@@ -151,6 +154,7 @@ function parseEnd(json: Record<string, unknown>): EndFile {
           .slice(-MAX_LINES)
           .map((line) => line.slice(0, MAX_LINE_CHARS))
       : [],
+    isThread: json['thread'] === true,
   };
 }
 

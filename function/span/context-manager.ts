@@ -8,8 +8,15 @@ import { ROOT_CONTEXT, type Context, type ContextManager } from '@opentelemetry/
 
 const storage = new AsyncLocalStorage<Context>();
 
+let fallback = () => ROOT_CONTEXT;
+
+/** What is active where nobody has said anything: in a thread, what it was started for. */
+export function fallBackTo(context: () => Context): void {
+  fallback = context;
+}
+
 export const contextManager: ContextManager = {
-  active: () => storage.getStore() ?? ROOT_CONTEXT,
+  active: () => storage.getStore() ?? fallback(),
 
   with<A extends unknown[], F extends (...args: A) => ReturnType<F>>(
     context: Context,

@@ -35,7 +35,7 @@ import { createPropagator, type PropagatorName } from './propagation.ts';
 import { createSampler, type Sampler } from './sampler.ts';
 import { DEFAULT_LIMITS, DEFAULT_PROPAGATORS, type SpanLimits } from './tracing-env.ts';
 
-export { contextManager } from './context-manager.ts';
+export { contextManager, fallBackTo } from './context-manager.ts';
 export { readTracingEnv } from './tracing-env.ts';
 
 export interface TracingOptions {
@@ -75,6 +75,8 @@ export interface Tracing extends Disposable {
   readonly tracerProvider: TracerProvider;
   tracer(name?: string, version?: string): Tracer;
   readonly propagator: TextMapPropagator;
+  /** Of what is recorded now. */
+  readonly resource: Attributes;
   /** Replaces the resource for what follows, for instance when an instance specializes. */
   setResource(attributes: Attributes): void;
   log(record: LogRecord): void;
@@ -112,10 +114,12 @@ class JournalTracing implements Tracing {
   readonly #home: SpanHome | undefined;
   readonly #file: JournalFile | undefined;
   readonly #tracers = new Map<string, Tracer>();
+  #resource: Attributes;
 
   constructor(options: TracingOptions) {
     this.propagator = createPropagator(options.propagators ?? DEFAULT_PROPAGATORS);
     this.#sampler = options.sampler ?? createSampler('parentbased_always_on');
+    this.#resource = options.resource;
     this.tracerProvider = { getTracer: (name, version) => this.tracer(name, version) };
     if (options.journal === undefined) return;
     const limits = options.limits ?? DEFAULT_LIMITS;
@@ -158,8 +162,13 @@ class JournalTracing implements Tracing {
     return tracer;
   }
 
+  get resource(): Attributes {
+    return this.#resource;
+  }
+
   setResource(attributes: Attributes): void {
-    this.#home?.writer.setResource({ ...attributes });
+    this.#resource = { ...attributes };
+    this.#home?.writer.setResource(this.#resource as AttributeSource);
   }
 
   log(record: LogRecord): void {

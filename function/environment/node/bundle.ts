@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { BuildOptions } from 'esbuild';
+import { threadProgram } from './thread-data.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
 const entry = join(import.meta.dirname, 'main.ts');
+/** Beside the program lies what its threads load (thread-data.ts, `threadProgram`). */
+const threadEntry = join(import.meta.dirname, 'thread.ts');
 const sources = [import.meta.dirname, join(root, 'function/span')];
 
 /**
@@ -19,14 +23,12 @@ export async function environmentProgram(): Promise<string> {
   try {
     const { build } = await import('esbuild');
     mkdirSync(directory, { recursive: true });
-    await build({
-      entryPoints: [entry],
-      outfile: unfinished,
+    const options: BuildOptions = {
       bundle: true,
       // CommonJS starts 5 ms sooner than ESM does.
       format: 'cjs',
       // For createRequire, which takes a path as well.
-      define: { 'import.meta.url': '__filename' },
+      define: { 'import.meta.url': '__filename', 'import.meta.filename': '__filename' },
       platform: 'node',
       target: 'node24',
       // Native code, and what is loaded only when it is asked for.
@@ -35,9 +37,13 @@ export async function environmentProgram(): Promise<string> {
       minifyWhitespace: true,
       legalComments: 'none',
       logLevel: 'silent',
-    });
+    };
+    const ofThreads = threadProgram(program);
+    await build({ ...options, entryPoints: [threadEntry], outfile: unfinished });
+    renameSync(unfinished, ofThreads);
+    await build({ ...options, entryPoints: [entry], outfile: unfinished });
     renameSync(unfinished, program);
-    removeOld(directory, program);
+    removeOld(directory, [program, ofThreads]);
     return program;
   } catch {
     rmSync(unfinished, { force: true });
@@ -65,10 +71,10 @@ function digestOfSources(): string {
 const OLD_MS = 24 * 3600 * 1000;
 
 /** Another checkout or a running platform may still start one that is young. */
-function removeOld(directory: string, current: string): void {
+function removeOld(directory: string, current: readonly string[]): void {
   for (const name of readdirSync(directory)) {
     const path = join(directory, name);
-    if (path === current || !name.startsWith('environment-node-')) continue;
+    if (current.includes(path) || !name.startsWith('environment-node-')) continue;
     if (Date.now() - statSync(path).mtimeMs > OLD_MS) rmSync(path, { force: true });
   }
 }

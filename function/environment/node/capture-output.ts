@@ -8,7 +8,11 @@ export const MARK = '\x1e';
  * is ../node/capture-children.ts) reaches our ordinary output unmarked, and whoever reads that says so.
  * The streams are opened at their first use: a function that prints nothing pays nothing.
  */
-export function captureOutput(onLine: (line: OutputLine) => void, mark: boolean): void {
+export function captureOutput(
+  onLine: (line: OutputLine) => void,
+  mark: boolean,
+  streams: readonly Stream[] = ['stdout', 'stderr'],
+): void {
   let severity: number | undefined;
   let inside = false;
   let writing = false;
@@ -26,7 +30,7 @@ export function captureOutput(onLine: (line: OutputLine) => void, mark: boolean)
     };
   }
 
-  for (const name of ['stdout', 'stderr'] as const) {
+  for (const name of streams) {
     const property = Object.getOwnPropertyDescriptor(process, name);
     if (!property?.get) continue;
     const open = property.get.bind(process) as () => NodeJS.WriteStream;
@@ -39,6 +43,7 @@ export function captureOutput(onLine: (line: OutputLine) => void, mark: boolean)
 
   function listenTo(stream: NodeJS.WriteStream, name: 'stdout' | 'stderr'): NodeJS.WriteStream {
     const write = stream.write.bind(stream) as (...args: unknown[]) => boolean;
+    unheard.set(stream, write);
     stream.write = (...args: unknown[]): boolean => {
       const [chunk, encoding] = args;
       const text = textOf(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : undefined);
@@ -108,6 +113,15 @@ export function captureOutput(onLine: (line: OutputLine) => void, mark: boolean)
     onLine({ body, stream, severity, fromConsole: severity !== undefined });
   }
 }
+
+/** Writes to one of our streams what needs no telling of. False: wait for `drain`. */
+export function passOn(name: Stream, bytes: Uint8Array): boolean {
+  const stream = process[name];
+  return unheard.get(stream)?.(bytes) ?? stream.write(bytes);
+}
+
+/** By stream: what its `write` was before we listened. */
+const unheard = new WeakMap<object, (...args: unknown[]) => boolean>();
 
 export interface OutputLine {
   /** Without its line end; several lines when they were printed at once. */

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { environmentProgram } from './bundle.ts';
 import { nodeEnvironment, startWith } from './start-with.ts';
+import { threadProgram } from './thread-data.ts';
 
 function runToEnd(env: Record<string, string>, args: readonly string[] = []) {
   return spawnSync(nodeEnvironment.program, [...nodeEnvironment.args, ...args], {
@@ -51,5 +52,8 @@ void test('the bundle is made once, also by many at the same time', async () => 
     await Promise.all([environmentProgram(), environmentProgram(), environmentProgram()]),
   );
   assert.equal(programs.size, 1);
-  for (const program of programs) assert.ok(existsSync(program));
+  for (const program of programs) {
+    assert.ok(existsSync(program));
+    assert.ok(existsSync(threadProgram(program)), 'and what its threads load');
+  }
 });

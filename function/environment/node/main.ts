@@ -7,6 +7,7 @@
 import { readTracingEnv } from '../../span/tracing-env.ts';
 import { registerGlobals, startTracing } from '../../span/tracing.ts';
 import { captureChildren } from './capture-children.ts';
+import { captureWorkers } from './capture-workers.ts';
 import { ControlPipe } from './control-pipe.ts';
 import { logOutput } from './log-output.ts';
 import { offerOpenTelemetryApi } from './offer-api.ts';
@@ -97,8 +98,16 @@ function start(settings: Settings): void {
   function warmUp(): void {
     offerOpenTelemetryApi();
     captureChildren();
+    if (settings.journal !== undefined && tracing.transport !== 'none')
+      captureWorkers(tracing, baseOf(settings.journal, settings.markOutput), import.meta.filename);
     // The first import() of a process takes 4 ms longer than the next.
     const nothing = 'data:text/javascript,';
     void import(nothing);
   }
+}
+
+/** What does not change from one thread of the function's to the next. */
+function baseOf(journal: string, markOutput: boolean) {
+  const otel = Object.entries(process.env).filter(([name]) => name.startsWith('OTEL_'));
+  return { journal, markOutput, otel: Object.fromEntries(otel) as Record<string, string> };
 }
