@@ -104,7 +104,7 @@ export async function runDelivery(options: DeliveryOptions): Promise<ConditionRe
   );
   const platform = stack.use(
     await startPlatformPart(
-      { data, host: '127.0.0.1', routerPort: 0, internalPort: 0, kafka: [] },
+      { data, host: '127.0.0.1', routerPort: 0, internalPort: 0, kafka: { brokers: [] } },
       silentLog(),
     ),
   );

@@ -88,7 +88,7 @@ async function upload(socketPath: string, framing: 'content-length' | 'chunked',
     if (!socket.write(data)) await Promise.race([once(socket, 'drain'), closed]).catch(() => undefined);
     sent += chunk.length;
   }
-  socket.end(framing === 'chunked' ? '0\r\n\r\n' : undefined);
+  socket.end(framing === 'chunked' ? '0\r\n\r\n' : '');
   await closed;
   return { answer, error, sent };
 }
