@@ -72,6 +72,14 @@ const qualityRoute = createRoute({
   component: lazyRouteComponent(() => import('./quality/quality-page.tsx'), 'QualityPage'),
 });
 
+const fileRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/file',
+  validateSearch: (raw: Record<string, unknown>): TraceSearch & { trace?: string } =>
+    textsOf(raw, [...TRACE_SEARCH, 'trace']),
+  component: lazyRouteComponent(() => import('./trace/file-page.tsx'), 'FilePage'),
+});
+
 const flowRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/flow/$traceId',
@@ -91,6 +99,7 @@ export const router = createRouter({
     functionRoute,
     searchRoute,
     traceRoute,
+    fileRoute,
     flowRoute,
     compareRoute,
     logsRoute,

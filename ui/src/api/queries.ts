@@ -169,18 +169,20 @@ export function flowQuery(traceId: string, spanCount = 0) {
   });
 }
 
-export function traceLogsQuery(traceId: string) {
+export function traceLogsQuery(traceId: string, spanCount = 0) {
   return queryOptions({
-    queryKey: ['logs', traceId],
+    queryKey: ['logs', traceId, spanCount],
+    placeholderData: keepPreviousData,
     queryFn: async ({ signal }) =>
       (await getJson<{ logs: readonly LogJson[] }>(`/api/traces/${encodeURIComponent(traceId)}/logs`, signal))
         .logs,
   });
 }
 
-export function incomingLinksQuery(traceId: string) {
+export function incomingLinksQuery(traceId: string, spanCount = 0) {
   return queryOptions({
-    queryKey: ['links', traceId],
+    queryKey: ['links', traceId, spanCount],
+    placeholderData: keepPreviousData,
     queryFn: async ({ signal }) =>
       (
         await getJson<{ links: readonly IncomingLinkJson[] }>(

@@ -1,6 +1,13 @@
 /** Hues that functions and other services take, as CSS variables `--hue-0` …, each defined for light and for dark. */
 export const HUES = 10;
 
+/** Steps from cold to hot, as `--heat-0` …. */
+export const HEATS = 5;
+
+export function heatColor(step: number): string {
+  return `var(--heat-${step})`;
+}
+
 /** The platform's own parts stay grey, so that functions stand out. */
 const PLATFORM: Readonly<Record<string, string>> = {
   router: 'var(--part-router)',

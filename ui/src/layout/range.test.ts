@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { labelSide, place, ticks, zoom } from './range.ts';
+import { labelSide, pan, place, ticks, zoom, zoomAround } from './range.ts';
 
 void test('a bar is placed in the range, cut at its edges, and gone when it is outside', () => {
   const range = { from: 100, to: 300 };
@@ -44,4 +44,16 @@ void test('ticks of a zoomed range are multiples of the step inside it', () => {
 void test('a drag zooms inside what shows, either way round; a click does not', () => {
   assert.deepEqual(zoom({ from: 100, to: 200 }, 0.75, 0.25), { from: 125, to: 175 });
   assert.equal(zoom({ from: 100, to: 200 }, 0.5, 0.501), undefined);
+});
+
+void test('a zoom keeps the time under the pointer, and ends at the edges of the whole', () => {
+  const whole = { from: 0, to: 1_000 };
+  assert.deepEqual(zoomAround(whole, whole, 0.5, 0.5), { from: 250, to: 750 });
+  assert.deepEqual(zoomAround({ from: 0, to: 100 }, whole, 0, 2), { from: 0, to: 200 });
+  assert.deepEqual(zoomAround({ from: 900, to: 1_000 }, whole, 0, 2), { from: 800, to: 1_000 });
+  assert.equal(zoomAround({ from: 250, to: 750 }, whole, 0.5, 3), undefined);
+  const deep = zoomAround({ from: 500, to: 501 }, whole, 0.5, 1e-9);
+  assert.ok(deep && deep.to - deep.from >= 1);
+  assert.deepEqual(pan({ from: 100, to: 200 }, whole, 0.5), { from: 150, to: 250 });
+  assert.deepEqual(pan({ from: 100, to: 200 }, whole, -9), { from: 0, to: 100 });
 });

@@ -44,6 +44,30 @@ export function zoom(range: Range, a: number, b: number, least = 0.004): Range |
   };
 }
 
+/** Of the whole; deeper, a nanosecond would be wider than a screen. */
+const NARROWEST = 1e-7;
+
+/** The range made `factor` as long, the time at `fraction` of it staying where it is; `undefined` for the whole. */
+export function zoomAround(range: Range, whole: Range, fraction: number, factor: number): Range | undefined {
+  const length = whole.to - whole.from;
+  const width = Math.max((range.to - range.from) * factor, length * NARROWEST, 1);
+  if (width >= length) return undefined;
+  const from = range.from + (range.to - range.from - width) * fraction;
+  return shifted({ from, to: from + width }, whole);
+}
+
+/** The range moved by a share of itself, not beyond the whole. */
+export function pan(range: Range, whole: Range, share: number): Range {
+  const by = (range.to - range.from) * share;
+  return shifted({ from: range.from + by, to: range.to + by }, whole);
+}
+
+function shifted(range: Range, whole: Range): Range {
+  const width = range.to - range.from;
+  const from = Math.min(Math.max(whole.from, range.from), whole.to - width);
+  return { from, to: from + width };
+}
+
 const MINUTE = 60e9;
 
 function roundStep(least: number): number {

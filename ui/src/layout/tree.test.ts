@@ -25,8 +25,11 @@ void test('an item without its parent is an orphan root; a ring and a self-paren
     item('s', '', 5),
   ]);
   assert.deepEqual(
-    rows.map(({ item, depth, isOrphan }) => `${item.id} ${depth} ${isOrphan}`),
-    ['x 0 true', 'q 0 true', 'p 1 false', 's 0 true'],
+    rows.map(
+      ({ item, depth, isOrphan, isRing }) =>
+        `${item.id} ${depth}${isOrphan ? ' orphan' : ''}${isRing ? ' ring' : ''}`,
+    ),
+    ['x 0 orphan', 'q 0 ring', 'p 1', 's 0 ring'],
   );
 });
 

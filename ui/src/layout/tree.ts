@@ -13,6 +13,8 @@ export interface TreeRow<Item> {
   readonly descendants: number;
   /** Names a parent that is not there. */
   readonly isOrphan: boolean;
+  /** Where a ring of parents was cut. */
+  readonly isRing: boolean;
 }
 
 /**
@@ -43,7 +45,7 @@ export function buildRows<Item extends TreeItem>(items: readonly Item[]): TreeRo
     roots.push(item);
     reach(item, children, reached);
   }
-  return flatten(roots.sort(byStart), children);
+  return flatten(roots.sort(byStart), children, byId);
 }
 
 /** The rows that show, as indices: what is below a collapsed row is skipped. */
@@ -63,8 +65,9 @@ export function visibleRows(
 function flatten<Item extends TreeItem>(
   roots: readonly Item[],
   children: ReadonlyMap<string, readonly Item[]>,
+  byId: ReadonlyMap<string, Item>,
 ): TreeRow<Item>[] {
-  const rows: { item: Item; depth: number; descendants: number; isOrphan: boolean }[] = [];
+  const rows: { item: Item; depth: number; descendants: number; isOrphan: boolean; isRing: boolean }[] = [];
   const ancestors: { index: number; depth: number }[] = [];
   const close = (depth: number) => {
     for (let last = ancestors.at(-1); last && last.depth >= depth; last = ancestors.at(-1)) {
@@ -77,10 +80,12 @@ function flatten<Item extends TreeItem>(
   for (let next = stack.pop(); next; next = stack.pop()) {
     close(next.depth);
     ancestors.push({ index: rows.length, depth: next.depth });
+    const hasParent = next.depth === 0 && byId.has(next.item.parentId);
     rows.push({
       ...next,
       descendants: 0,
-      isOrphan: next.depth === 0 && next.item.parentId !== '',
+      isOrphan: next.depth === 0 && next.item.parentId !== '' && !hasParent,
+      isRing: hasParent,
     });
     const below = children.get(next.item.id) ?? [];
     for (let i = below.length - 1; i >= 0; i -= 1)

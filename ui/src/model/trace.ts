@@ -25,6 +25,10 @@ export interface Trace {
   /** Spans whose parent is missing. */
   readonly orphanCount: number;
   readonly rootCount: number;
+  /** Rings of parents, each cut at one span, which is drawn as a root. */
+  readonly ringCount: number;
+  /** Spans left out since one with the same id is there. */
+  readonly repeatCount: number;
   readonly maxDepth: number;
 }
 
@@ -45,6 +49,8 @@ export interface Span {
   /** Errors among the spans below. */
   readonly errorsBelow: number;
   readonly isOrphan: boolean;
+  /** It, or one below it, is its own ancestor; the ring is cut here. */
+  readonly isRing: boolean;
   readonly marks: Marks;
   readonly source: OtlpSpan;
   readonly resource: readonly OtlpKeyValue[];
@@ -111,7 +117,7 @@ export function readTrace(id: string, otlp: OtlpTraces): Trace | undefined {
     })),
   );
   const errorsBefore = countErrorsBefore(rows.map(({ item }) => item.source));
-  const spans = rows.map(({ item, depth, descendants, isOrphan }, i): Span => ({
+  const spans = rows.map(({ item, depth, descendants, isOrphan, isRing }, i): Span => ({
     id: item.id,
     parentId: item.parentId,
     name: item.source.name,
@@ -124,6 +130,7 @@ export function readTrace(id: string, otlp: OtlpTraces): Trace | undefined {
     isError: item.source.status.code === ERROR,
     errorsBelow: (errorsBefore[i + 1 + descendants] ?? 0) - (errorsBefore[i + 1] ?? 0),
     isOrphan,
+    isRing,
     marks: readMarks(item.source, item.duration),
     source: item.source,
     resource: item.resource,
@@ -141,6 +148,8 @@ export function readTrace(id: string, otlp: OtlpTraces): Trace | undefined {
     errorCount: spans.filter((span) => span.isError).length,
     unfinishedCount: spans.filter((span) => span.marks.killedBy !== '').length,
     orphanCount: spans.filter((span) => span.isOrphan).length,
+    ringCount: rows.filter(({ isRing }) => isRing).length,
+    repeatCount: found.length - rows.length,
     rootCount: spans.filter((span) => span.depth === 0).length,
     maxDepth: spans.reduce((max, span) => Math.max(max, span.depth), 0),
   };
@@ -168,17 +177,22 @@ export function linksOf(span: Span): readonly OtlpLink[] {
 
 function readMarks(source: OtlpSpan, duration: number): Marks {
   const text = (key: string) => textOf(source.attributes, key) ?? '';
+  const isOpen = source.endTimeUnixNano === '0';
   const unfinished = text('spoor.unfinished') === 'true';
   const attempt = Number(text('spoor.attempt')) || 0;
   const outcome = text('spoor.outcome');
   const waitMs = source.kind === CONSUMER ? Number(text('spoor.queue.wait')) || 0 : 0;
   return {
-    killedBy: unfinished ? howItEnded(text('spoor.end.reason'), text('spoor.end.signal')) : '',
+    killedBy: unfinished
+      ? howItEnded(text('spoor.end.reason'), text('spoor.end.signal'))
+      : isOpen
+        ? 'never ended'
+        : '',
     isPhase: PHASES.has(source.name),
     isColdStart: text('faas.coldstart') === 'true',
     attempt: attempt > 1 || (outcome !== '' && outcome !== 'success') ? attempt : 0,
     queueWait: Math.max(0, waitMs * 1e6),
-    endsBeforeStart: duration < 0,
+    endsBeforeStart: duration < 0 && !isOpen,
   };
 }
 

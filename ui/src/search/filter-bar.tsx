@@ -4,6 +4,7 @@ import { type FormEvent, useState } from 'react';
 import { operationsQuery } from '../api/queries.ts';
 import { formatClock } from '../text/time.ts';
 import { DEFAULT_SEARCH, LOOKBACKS, type SearchParams } from './params.ts';
+import { OpenFile } from '../trace/open-file.tsx';
 
 const DURATION = /^$|^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/;
 
@@ -136,6 +137,9 @@ export function FilterBar(props: {
         >
           Reset
         </Button>
+        <span className="f-file">
+          <OpenFile />
+        </span>
       </div>
     </form>
   );

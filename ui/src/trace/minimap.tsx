@@ -2,19 +2,19 @@ import { useComputedColorScheme } from '@mantine/core';
 import { type PointerEvent, useEffect, useRef, useState } from 'react';
 import type { Warp } from '../layout/gaps.ts';
 import { place, zoom, type Range } from '../layout/range.ts';
-import type { Trace } from '../model/trace.ts';
+import type { Span, Trace } from '../model/trace.ts';
 
 const HEIGHT = 44;
 
 /** The whole trace at a glance; a drag over it chooses what the waterfall shows, a click shows all again. */
 export function Minimap(props: {
   readonly trace: Trace;
-  readonly colors: ReadonlyMap<string, string>;
+  readonly colorOf: (span: Span) => string | undefined;
   readonly range: Range;
   readonly warp: Warp;
   readonly onZoom: (range: Range | undefined) => void;
 }) {
-  const { trace, colors, range, warp } = props;
+  const { trace, colorOf, range, warp } = props;
   const whole = { from: 0, to: warp.length };
   const canvas = useRef<HTMLCanvasElement>(null);
   const [drag, setDrag] = useState<{ readonly from: number; readonly to: number }>();
@@ -23,12 +23,12 @@ export function Minimap(props: {
   useEffect(() => {
     const element = canvas.current;
     if (!element) return;
-    const draw = () => drawSpans(element, trace, colors, warp);
+    const draw = () => drawSpans(element, trace, colorOf, warp);
     draw();
     const observer = new ResizeObserver(draw);
     observer.observe(element);
     return () => observer.disconnect();
-  }, [trace, colors, scheme, warp]);
+  }, [trace, colorOf, scheme, warp]);
 
   const fractionOf = (event: PointerEvent<HTMLElement>) => {
     const box = event.currentTarget.getBoundingClientRect();
@@ -73,7 +73,7 @@ export function Minimap(props: {
 function drawSpans(
   element: HTMLCanvasElement,
   trace: Trace,
-  colors: ReadonlyMap<string, string>,
+  colorOf: (span: Span) => string | undefined,
   warp: Warp,
 ): void {
   const context = element.getContext('2d');
@@ -84,9 +84,15 @@ function drawSpans(
   element.height = Math.round(HEIGHT * scale);
   context.scale(scale, scale);
   const styles = getComputedStyle(element);
-  const resolve = (color: string | undefined) =>
-    styles.getPropertyValue(/--[\w-]+/.exec(color ?? '')?.[0] ?? '') || '#888';
-  const resolved = new Map([...colors].map(([service, color]) => [service, resolve(color)]));
+  const resolved = new Map<string | undefined, string>();
+  const resolve = (color: string | undefined) => {
+    let value = resolved.get(color);
+    if (value === undefined) {
+      value = styles.getPropertyValue(/--[\w-]+/.exec(color ?? '')?.[0] ?? '') || '#888';
+      resolved.set(color, value);
+    }
+    return value;
+  };
   const error = styles.getPropertyValue('--error');
   const inner = HEIGHT - 8;
   const thickness = Math.max(1, Math.min(4, (inner / trace.spans.length) * 0.75));
@@ -94,7 +100,7 @@ function drawSpans(
     trace.spans.forEach((span, row) => {
       const isBad = span.isError || span.marks.killedBy !== '';
       if ((pass === 'errors') !== isBad) return;
-      context.fillStyle = isBad ? error : (resolved.get(span.service) ?? '#888');
+      context.fillStyle = isBad ? error : resolve(colorOf(span));
       const from = warp.at(span.start);
       const x = (from / warp.length) * width;
       const w = Math.max(1, ((warp.at(span.start + span.duration) - from) / warp.length) * width);

@@ -1,7 +1,7 @@
 import { CloseButton, CopyButton, Tabs } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import type { ReactNode } from 'react';
+import { type ReactNode, useState } from 'react';
 import type { OtlpKeyValue } from '../../../backend/query/shapes.ts';
 import { flowQuery, incomingLinksQuery, traceLogsQuery } from '../api/queries.ts';
 import { eventsOf, linksOf, type Span, type TimedEvent, type Trace } from '../model/trace.ts';
@@ -9,6 +9,7 @@ import { formatDuration } from '../text/duration.ts';
 import { formatClock } from '../text/time.ts';
 import { textOf } from '../text/value.ts';
 import { AttributeTable } from './attribute-table.tsx';
+import { LinkedSpan } from './linked-span.tsx';
 
 const PRODUCER = 4;
 const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'];
@@ -16,6 +17,8 @@ const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consu
 interface PanelProps {
   readonly trace: Trace;
   readonly span: Span;
+  /** The trace is not one that the backend has. */
+  readonly isFile: boolean;
   readonly color: string | undefined;
   readonly onClose: () => void;
   readonly onSelect: (id: string) => void;
@@ -24,14 +27,15 @@ interface PanelProps {
 export function SpanPanel(props: PanelProps) {
   const { trace, span } = props;
   const events = eventsOf(trace, span);
-  const incoming = useQuery(incomingLinksQuery(trace.id));
-  const logs = useQuery(traceLogsQuery(trace.id));
+  const size = trace.spans.length;
+  const incoming = useQuery({ ...incomingLinksQuery(trace.id, size), enabled: !props.isFile });
+  const logs = useQuery({ ...traceLogsQuery(trace.id, size), enabled: !props.isFile });
   const toHere = (incoming.data ?? []).filter((link) => link.toSpanId === span.id);
   const own = (logs.data ?? []).filter((log) => log.spanId === span.id);
   const links = linksOf(span);
   const hasLinks = links.length > 0 || toHere.length > 0;
   // A flow knows the names of the spans at the other ends of links.
-  const flow = useQuery({ ...flowQuery(trace.id), enabled: hasLinks });
+  const flow = useQuery({ ...flowQuery(trace.id, size), enabled: hasLinks && !props.isFile });
   const namesOf = new Map(
     flow.data?.spans.map((other) => [`${other.traceId}/${other.spanId}`, `${other.service} · ${other.name}`]),
   );
@@ -125,7 +129,13 @@ export function SpanPanel(props: PanelProps) {
         </Tabs.Panel>
         <Tabs.Panel value="logs">
           {own.length === 0 ? (
-            <p className="empty">{logs.isLoading ? 'Loading…' : 'This span printed nothing.'}</p>
+            <p className="empty">
+              {logs.isLoading
+                ? 'Loading…'
+                : props.isFile
+                  ? 'A file of traces has no log lines.'
+                  : 'This span printed nothing.'}
+            </p>
           ) : (
             <ol className="logs">
               {own.map((log, i) => (
@@ -200,6 +210,8 @@ function LinkBlock(props: {
 }) {
   const { trace, traceId, spanId } = props;
   const local = traceId === trace.id ? trace.spans.find((span) => span.id === spanId) : undefined;
+  const isElsewhere = traceId !== trace.id;
+  const [isOpen, setOpen] = useState(false);
   return (
     <div className="event">
       <div className="event-head">
@@ -217,10 +229,15 @@ function LinkBlock(props: {
             {props.name ?? `${traceId.slice(0, 8)}… / ${spanId}`}
           </Link>
         )}
-        <span className="dim">
-          {local ? 'in this trace' : traceId === trace.id ? 'in this trace, missing' : 'another trace'}
-        </span>
+        {isElsewhere ? (
+          <button type="button" className="linkish" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+            {isOpen ? 'hide' : 'show here'}
+          </button>
+        ) : (
+          <span className="dim">{local ? 'in this trace' : 'in this trace, missing'}</span>
+        )}
       </div>
+      {isOpen && <LinkedSpan traceId={traceId} spanId={spanId} />}
       {props.attributes.length > 0 && <AttributeTable attributes={props.attributes} />}
     </div>
   );

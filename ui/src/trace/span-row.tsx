@@ -27,6 +27,8 @@ export const SpanRow = memo(function SpanRow(props: {
   /** Where it differs from the row's parent; the coloured mark says it everywhere. */
   readonly showsService: boolean;
   readonly isClosed: boolean;
+  /** More of the trace may come. */
+  readonly isYoung: boolean;
   readonly isSelected: boolean;
   readonly isFocused: boolean;
   readonly onToggle: (span: Span) => void;
@@ -43,7 +45,6 @@ export const SpanRow = memo(function SpanRow(props: {
     props.critical?.length === 0 && 'is-aside',
   ];
   const style = { top: props.top, height: props.height, '--svc': props.color } as CSSProperties;
-  const depth = Math.min(span.depth, MAX_INDENT_DEPTH);
   return (
     <div
       id={`span-${span.id}`}
@@ -56,39 +57,14 @@ export const SpanRow = memo(function SpanRow(props: {
       style={style}
       onClick={() => props.onSelect(span.id)}
     >
-      <div role="gridcell" className="wf-name">
-        <span className="wf-indent" style={{ width: depth * INDENT }} />
-        {span.descendants > 0 ? (
-          <button
-            type="button"
-            tabIndex={-1}
-            className={isClosed ? 'twist is-closed' : 'twist'}
-            aria-label={isClosed ? `Show the ${span.descendants} spans below` : 'Hide the spans below'}
-            onClick={(event) => {
-              event.stopPropagation();
-              props.onToggle(span);
-            }}
-          >
-            <svg viewBox="0 0 10 10" width="10" height="10" aria-hidden="true">
-              <path d="M2 3.2 5 6.8 8 3.2" fill="none" stroke="currentColor" strokeWidth="1.5" />
-            </svg>
-          </button>
-        ) : (
-          <span className="twist" />
-        )}
-        <i className="wf-service-mark" />
-        {props.showsService && <span className="wf-service">{span.service}</span>}
-        <span className="wf-op" title={span.name}>
-          {span.name || '(no name)'}
-        </span>
-        {isClosed && <span className="mono dim wf-hidden">+{span.descendants}</span>}
-        {isClosed && span.errorsBelow > 0 && (
-          <span className="chip chip-hidden-errors">
-            {span.errorsBelow} {span.errorsBelow === 1 ? 'error' : 'errors'} below
-          </span>
-        )}
-        <Chips span={span} consumerCount={props.consumerCount} />
-      </div>
+      <SpanName
+        span={span}
+        consumerCount={props.consumerCount}
+        showsService={props.showsService}
+        isClosed={isClosed}
+        isYoung={props.isYoung}
+        onToggle={props.onToggle}
+      />
       <div role="gridcell" className="wf-time">
         <Bar span={span} range={props.range} warp={props.warp} critical={props.critical} />
       </div>
@@ -96,7 +72,56 @@ export const SpanRow = memo(function SpanRow(props: {
   );
 });
 
-function Chips({ span, consumerCount }: { readonly span: Span; readonly consumerCount: number }) {
+/** The row's left half, which a zoom does not touch. */
+const SpanName = memo(function SpanName(props: {
+  readonly span: Span;
+  readonly consumerCount: number;
+  readonly showsService: boolean;
+  readonly isClosed: boolean;
+  readonly isYoung: boolean;
+  readonly onToggle: (span: Span) => void;
+}) {
+  const { span, isClosed } = props;
+  const depth = Math.min(span.depth, MAX_INDENT_DEPTH);
+  return (
+    <div role="gridcell" className="wf-name">
+      <span className="wf-indent" style={{ width: depth * INDENT }} />
+      {span.descendants > 0 ? (
+        <button
+          type="button"
+          tabIndex={-1}
+          className={isClosed ? 'twist is-closed' : 'twist'}
+          aria-label={isClosed ? `Show the ${span.descendants} spans below` : 'Hide the spans below'}
+          onClick={(event) => {
+            event.stopPropagation();
+            props.onToggle(span);
+          }}
+        >
+          <svg viewBox="0 0 10 10" width="10" height="10" aria-hidden="true">
+            <path d="M2 3.2 5 6.8 8 3.2" fill="none" stroke="currentColor" strokeWidth="1.5" />
+          </svg>
+        </button>
+      ) : (
+        <span className="twist" />
+      )}
+      <i className="wf-service-mark" />
+      {props.showsService && <span className="wf-service">{span.service}</span>}
+      <span className="wf-op" title={span.name}>
+        {span.name || '(no name)'}
+      </span>
+      {isClosed && <span className="mono dim wf-hidden">+{span.descendants}</span>}
+      {isClosed && span.errorsBelow > 0 && (
+        <span className="chip chip-hidden-errors">
+          {span.errorsBelow} {span.errorsBelow === 1 ? 'error' : 'errors'} below
+        </span>
+      )}
+      <Chips span={span} consumerCount={props.consumerCount} isYoung={props.isYoung} />
+    </div>
+  );
+});
+
+function Chips(props: { readonly span: Span; readonly consumerCount: number; readonly isYoung: boolean }) {
+  const { span, consumerCount } = props;
   const { marks } = span;
   return (
     <>
@@ -113,7 +138,11 @@ function Chips({ span, consumerCount }: { readonly span: Span; readonly consumer
           consumed by {consumerCount}
         </span>
       )}
-      {span.isOrphan && <span className="chip chip-warn">parent missing</span>}
+      {marks.endsBeforeStart && <span className="chip chip-warn">ends before it starts</span>}
+      {span.isRing && <span className="chip chip-warn">its own ancestor</span>}
+      {span.isOrphan && (
+        <span className="chip chip-warn">{props.isYoung ? 'parent still open' : 'parent missing'}</span>
+      )}
     </>
   );
 }

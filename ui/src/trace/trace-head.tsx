@@ -4,10 +4,13 @@ import { getJson } from '../api/client.ts';
 import type { Trace } from '../model/trace.ts';
 import { formatDuration } from '../text/duration.ts';
 import { formatClock, formatDay } from '../text/time.ts';
+import { OpenFile } from './open-file.tsx';
 
 export function TraceHead(props: {
   readonly trace: Trace;
   readonly colors: ReadonlyMap<string, string>;
+  /** The file it was read from, when the backend does not have it. */
+  readonly file: TraceFile | undefined;
   readonly onReload: () => void;
   /** More may come: the page asks again by itself. */
   readonly isGrowing: boolean;
@@ -42,16 +45,22 @@ export function TraceHead(props: {
             <i /> spans still arrive
           </span>
         )}
-        <button type="button" className="linkish" onClick={props.onReload}>
-          Reload
-        </button>
-        <Link to="/compare" search={{ a: trace.id }} className="linkish">
-          Compare
-        </Link>
-        <Link to="/flow/$traceId" params={{ traceId: trace.id }} className="linkish">
-          Journey{props.flowSize > 1 && ` of ${props.flowSize} traces`}
-        </Link>
-        <JsonMenu traceId={trace.id} />
+        {props.file ? (
+          <FileWays file={props.file} />
+        ) : (
+          <>
+            <button type="button" className="linkish" onClick={props.onReload}>
+              Reload
+            </button>
+            <Link to="/compare" search={{ a: trace.id }} className="linkish">
+              Compare
+            </Link>
+            <Link to="/flow/$traceId" params={{ traceId: trace.id }} className="linkish">
+              Journey{props.flowSize > 1 && ` of ${props.flowSize} traces`}
+            </Link>
+            <JsonMenu traceId={trace.id} />
+          </>
+        )}
       </div>
       <dl className="facts">
         <Fact name="Started" value={`${formatDay(startMs)} ${formatClock(startMs)}`} />
@@ -95,6 +104,27 @@ export function TraceHead(props: {
       </dl>
       <Oddities trace={trace} />
     </header>
+  );
+}
+
+export interface TraceFile {
+  readonly name: string;
+  readonly traceCount: number;
+}
+
+function FileWays({ file }: { readonly file: TraceFile }) {
+  return (
+    <>
+      <span className="chip" title="Read in this browser, stored nowhere">
+        from {file.name.slice(0, 60)}
+      </span>
+      {file.traceCount > 1 && (
+        <Link to="/file" search={{}} className="linkish">
+          All {file.traceCount} traces
+        </Link>
+      )}
+      <OpenFile label="Open another" />
+    </>
   );
 }
 
@@ -150,13 +180,28 @@ function Fact({ name, value }: { readonly name: string; readonly value: string }
   );
 }
 
+/** Clocks of machines differ by less. */
+const FUTURE_MS = 5 * 60_000;
+
 /** What is wrong with the trace itself, not with what it tells of. */
 function Oddities({ trace }: { readonly trace: Trace }) {
+  const endsEarly = trace.spans.filter((span) => span.marks.endsBeforeStart).length;
+  const isFuture =
+    Number(trace.startUnixNano / 1_000_000n) + trace.durationNanos / 1e6 > Date.now() + FUTURE_MS;
   const odd = [
     trace.orphanCount > 0 &&
       `${trace.orphanCount} ${trace.orphanCount === 1 ? 'span names a parent that is' : 'spans name parents that are'} not here: still on the way, or lost`,
-    trace.orphanCount === 0 && trace.rootCount > 1 && `${trace.rootCount} spans have no parent`,
-    trace.spans.some((span) => span.marks.endsBeforeStart) && 'a span says that it ended before it started',
+    trace.rootCount - trace.orphanCount - trace.ringCount > 1 &&
+      `${trace.rootCount - trace.orphanCount - trace.ringCount} spans have no parent`,
+    trace.ringCount > 0 &&
+      (trace.ringCount === 1
+        ? 'spans name each other as parents, in a ring that is cut at its oldest'
+        : `${trace.ringCount} rings of spans that name each other as parents, each cut at its oldest`),
+    endsEarly > 0 &&
+      `${endsEarly === 1 ? 'a span says that it ended before it started' : `${endsEarly} spans say that they ended before they started`}`,
+    trace.repeatCount > 0 &&
+      `${trace.repeatCount} ${trace.repeatCount === 1 ? 'span came' : 'spans came'} twice with one id, and ${trace.repeatCount === 1 ? 'is' : 'are'} drawn once`,
+    isFuture && 'some of it lies in the future: a clock is wrong',
   ].filter((text) => text !== false);
   if (odd.length === 0) return null;
   return (

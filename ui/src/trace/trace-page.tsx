@@ -7,26 +7,27 @@ import {
   flowQuery,
   incomingLinksQuery,
   isYoung,
-  traceLogsQuery,
   traceQuery,
   whyQuery,
 } from '../api/queries.ts';
 import { assignColors } from '../layout/colors.ts';
 import { findGaps, straight, warpOf, type Gap } from '../layout/gaps.ts';
 import type { Range } from '../layout/range.ts';
-import { LogTable } from '../logs/log-table.tsx';
 import { findSpans } from '../model/find.ts';
 import type { Span, Trace } from '../model/trace.ts';
 import { PageError } from '../shell/notice.tsx';
 import { AccountBar } from './account-bar.tsx';
+import { EventLog } from './event-log.tsx';
+import { Flame } from './flame.tsx';
 import { Minimap } from './minimap.tsx';
 import { SpanPanel } from './span-panel.tsx';
 import { SpanTable } from './span-table.tsx';
 import { Statistics } from './statistics.tsx';
 import './trace.css';
-import { TraceHead } from './trace-head.tsx';
+import { TraceHead, type TraceFile } from './trace-head.tsx';
 import { TraceTools } from './trace-tools.tsx';
-import { type TraceSearch, viewOf } from './trace-search.ts';
+import { spanColors } from './span-colors.ts';
+import { coloringOf, type TraceSearch, viewOf } from './trace-search.ts';
 import { Waterfall } from './waterfall.tsx';
 import { WhyPanel } from './why-panel.tsx';
 
@@ -51,16 +52,26 @@ export function TracePage() {
   );
 }
 
-function TraceView({ trace, onReload }: { readonly trace: Trace; readonly onReload: () => void }) {
-  const search = useSearch({ from: '/trace/$traceId' });
-  const navigate = useNavigate({ from: '/trace/$traceId' });
+/** A trace that the backend has, or one that a file held: then without what only the backend can say of it. */
+export function TraceView(props: {
+  readonly trace: Trace;
+  readonly file?: TraceFile;
+  readonly onReload?: () => void;
+}) {
+  const { trace } = props;
+  const isFile = props.file !== undefined;
+  const search: TraceSearch = useSearch({ strict: false });
+  const navigate = useNavigate();
   const change = useCallback(
-    (next: TraceSearch) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true }),
+    (next: TraceSearch) =>
+      void navigate({ to: '.', search: (before: TraceSearch) => ({ ...before, ...next }), replace: true }),
     [navigate],
   );
   const select = useCallback((id: string | undefined) => change({ span: id }), [change]);
   const selected = useMemo(() => trace.spans.find((span) => span.id === search.span), [trace, search.span]);
   const colors = useMemo(() => assignColors(trace.services.map(({ name }) => name)), [trace]);
+  const coloring = coloringOf(search);
+  const spanColor = useMemo(() => spanColors(trace, coloring, colors), [trace, coloring, colors]);
   const hidden = useMemo(() => new Set(search.hide?.split(',')), [search.hide]);
   const shown = useCallback((span: Span) => !hidden.has(span.service), [hidden]);
   const hide = (service: string) => {
@@ -71,10 +82,10 @@ function TraceView({ trace, onReload }: { readonly trace: Trace; readonly onRelo
   };
 
   const size = trace.spans.length;
-  const why = useQuery(whyQuery(trace.id, size));
+  const why = useQuery({ ...whyQuery(trace.id, size), enabled: !isFile });
   const alone = useQuery({ ...accountQuery(trace.id, size, 'end-to-end'), enabled: why.isError });
   const account = why.data?.account ?? alone.data;
-  const flow = useQuery(flowQuery(trace.id, size));
+  const flow = useQuery({ ...flowQuery(trace.id, size), enabled: !isFile });
   const find = useFind(trace, shown, search.q ?? '', selected === undefined ? undefined : select);
   const view = viewOf(search);
 
@@ -83,14 +94,15 @@ function TraceView({ trace, onReload }: { readonly trace: Trace; readonly onRelo
       <TraceHead
         trace={trace}
         colors={colors}
-        isGrowing={isYoung(trace, Date.now())}
+        file={props.file}
+        isGrowing={!isFile && isYoung(trace, Date.now())}
         flowSize={flow.data?.traceIds.length ?? 1}
         hidden={hidden}
         onHide={hide}
-        onReload={onReload}
+        onReload={props.onReload ?? (() => {})}
         onSelect={select}
       />
-      {why.isPending && <p className="why why-line dim">Looking for the reason…</p>}
+      {!isFile && why.isPending && <p className="why why-line dim">Looking for the reason…</p>}
       {why.data && <WhyPanel key={why.data.outcome} why={why.data} traceId={trace.id} />}
       {account && <AccountBar account={account} traceId={trace.id} />}
       <TraceTools
@@ -99,6 +111,7 @@ function TraceView({ trace, onReload }: { readonly trace: Trace; readonly onRelo
         hasPath={account !== undefined}
         matchCount={find.count}
         matchAt={find.at}
+        legend={spanColor.legend}
         onChange={change}
         onMatch={find.step}
       />
@@ -106,8 +119,9 @@ function TraceView({ trace, onReload }: { readonly trace: Trace; readonly onRelo
         {view === 'waterfall' ? (
           <Timeline
             trace={trace}
+            isFile={isFile}
             search={search}
-            colors={colors}
+            colorOf={spanColor.of}
             matches={find.matches}
             reveal={find.reveal}
             shown={shown}
@@ -118,14 +132,22 @@ function TraceView({ trace, onReload }: { readonly trace: Trace; readonly onRelo
           <SpanTable {...{ trace, colors, shown }} selectedId={selected?.id} onSelect={select} />
         ) : view === 'statistics' ? (
           <Statistics {...{ trace, colors, shown }} onSelect={select} />
+        ) : view === 'flame' ? (
+          <Flame key={trace.spans.length} {...{ trace, shown }} colorOf={spanColor.of} onSelect={select} />
         ) : (
-          <TraceLogs trace={trace} colors={colors} shown={shown} onSelect={select} />
+          <EventLog
+            {...{ trace, isFile, search, colors, shown }}
+            selectedId={selected?.id}
+            onChange={change}
+            onSelect={select}
+          />
         )}
         {selected && (
           <SpanPanel
             trace={trace}
             span={selected}
-            color={colors.get(selected.service)}
+            isFile={isFile}
+            color={spanColor.of(selected)}
             onClose={() => select(undefined)}
             onSelect={select}
           />
@@ -137,15 +159,16 @@ function TraceView({ trace, onReload }: { readonly trace: Trace; readonly onRelo
 
 function Timeline(props: {
   readonly trace: Trace;
+  readonly isFile: boolean;
   readonly search: TraceSearch;
-  readonly colors: ReadonlyMap<string, string>;
+  readonly colorOf: (span: Span) => string | undefined;
   readonly matches: ReadonlySet<string>;
   readonly reveal: { readonly id: string } | undefined;
   readonly shown: (span: Span) => boolean;
   readonly selectedId: string | undefined;
   readonly onSelect: (id: string | undefined) => void;
 }) {
-  const { trace, search, colors } = props;
+  const { trace, search, colorOf } = props;
   const isLong = search.gaps === 'long';
   const warp = useMemo(
     () =>
@@ -162,7 +185,10 @@ function Timeline(props: {
     [isZoomed, zoomed, warp.length],
   );
   const zoom = (next: Range | undefined) => setZoomed(next && { range: next, isLong });
-  const incoming = useQuery(incomingLinksQuery(trace.id));
+  const incoming = useQuery({
+    ...incomingLinksQuery(trace.id, trace.spans.length),
+    enabled: !props.isFile,
+  });
   const consumers = useMemo(() => {
     const counts = new Map<string, number>();
     for (const { toSpanId } of incoming.data ?? []) counts.set(toSpanId, (counts.get(toSpanId) ?? 0) + 1);
@@ -170,10 +196,11 @@ function Timeline(props: {
   }, [incoming.data]);
   return (
     <div className="timeline">
-      <Minimap trace={trace} colors={colors} range={range} warp={warp} onZoom={zoom} />
+      <Minimap trace={trace} colorOf={colorOf} range={range} warp={warp} onZoom={zoom} />
       <Waterfall
         trace={trace}
-        colors={colors}
+        colorOf={colorOf}
+        isYoung={!props.isFile && isYoung(trace, Date.now())}
         range={range}
         warp={warp}
         critical={useCriticalPath(trace, search.path)}
@@ -242,43 +269,4 @@ function useFind(
     select?.(next.id);
   };
   return { count: found.length, matches, at, reveal, step };
-}
-
-function TraceLogs(props: {
-  readonly trace: Trace;
-  readonly colors: ReadonlyMap<string, string>;
-  readonly shown: (span: Span) => boolean;
-  readonly onSelect: (id: string) => void;
-}) {
-  const { trace } = props;
-  const logs = useQuery(traceLogsQuery(trace.id));
-  const spans = useMemo(() => new Map(trace.spans.map((span) => [span.id, span])), [trace]);
-  if (logs.isError)
-    return (
-      <PageError title="The logs cannot be had" error={logs.error} onRetry={() => void logs.refetch()} />
-    );
-  if (!logs.data) return <p className="waiting">Loading the logs…</p>;
-  const lines = logs.data.filter((log) => {
-    const span = spans.get(log.spanId);
-    return span === undefined || props.shown(span);
-  });
-  if (lines.length === 0) return <p className="waiting">Nothing of this trace printed a line.</p>;
-  return (
-    <LogTable
-      logs={lines}
-      colors={props.colors}
-      isUp
-      spanTitle="Span"
-      spanOf={(log) => {
-        const span = spans.get(log.spanId);
-        return span ? (
-          <button type="button" className="linkish" onClick={() => props.onSelect(span.id)}>
-            {span.name}
-          </button>
-        ) : (
-          <span className="dim">·</span>
-        );
-      }}
-    />
-  );
 }

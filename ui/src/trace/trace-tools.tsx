@@ -1,12 +1,14 @@
 import { type KeyboardEvent, useEffect, useRef } from 'react';
 import { Segments } from '../shell/segments.tsx';
-import { type TraceSearch, type View, viewOf } from './trace-search.ts';
+import type { SpanColors } from './span-colors.ts';
+import { coloringOf, type TraceSearch, type View, viewOf } from './trace-search.ts';
 
 const VIEW_OPTIONS: readonly { readonly value: View; readonly label: string }[] = [
   { value: 'waterfall', label: 'Waterfall' },
+  { value: 'flame', label: 'Flame' },
   { value: 'spans', label: 'Spans' },
   { value: 'statistics', label: 'Statistics' },
-  { value: 'logs', label: 'Logs' },
+  { value: 'events', label: 'Events' },
 ];
 
 /** How the trace is looked at; all of it stands in the URL. */
@@ -14,6 +16,7 @@ export function TraceTools(props: {
   readonly search: TraceSearch;
   readonly hasGaps: boolean;
   readonly hasPath: boolean;
+  readonly legend: SpanColors['legend'];
   readonly matchCount: number;
   /** Which match was shown last, from 0; -1 for none. */
   readonly matchAt: number;
@@ -70,6 +73,21 @@ export function TraceTools(props: {
           </span>
         )}
       </div>
+      {(view === 'waterfall' || view === 'flame') && (
+        <span className="tool-group">
+          <span className="dim">Colour</span>
+          <Segments
+            label="Colour by"
+            options={[
+              { value: 'service', label: 'service' },
+              { value: 'stage', label: 'stage', title: 'What kind of time: cold start, handler, call …' },
+              { value: 'self', label: 'self time', title: 'Time in which nothing below it ran' },
+            ]}
+            value={coloringOf(search)}
+            onChange={(color) => props.onChange({ color: color === 'service' ? '' : color })}
+          />
+        </span>
+      )}
       {view === 'waterfall' && (
         <>
           {props.hasPath && (
@@ -102,6 +120,16 @@ export function TraceTools(props: {
             </label>
           )}
         </>
+      )}
+      {(view === 'waterfall' || view === 'flame') && props.legend.length > 0 && (
+        <ul className="color-legend" aria-label="What the colours mean">
+          {props.legend.map(({ color, text }) => (
+            <li key={text} className="svc">
+              <i style={{ background: color }} />
+              {text}
+            </li>
+          ))}
+        </ul>
       )}
     </div>
   );

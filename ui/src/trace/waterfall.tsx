@@ -3,13 +3,14 @@ import {
   useCallback,
   type KeyboardEvent,
   type PointerEvent,
+  type RefObject,
   useEffect,
   useMemo,
   useRef,
   useState,
 } from 'react';
 import type { Gap, Warp } from '../layout/gaps.ts';
-import { place, ticks, zoom, type Range } from '../layout/range.ts';
+import { pan, place, ticks, zoom, zoomAround, type Range } from '../layout/range.ts';
 import { visibleRows } from '../layout/tree.ts';
 import type { Span, Trace } from '../model/trace.ts';
 import { formatDuration, formatTick } from '../text/duration.ts';
@@ -17,11 +18,20 @@ import { SpanRow } from './span-row.tsx';
 
 const ROW_HEIGHT = 26;
 const MOST_TICKS = 6;
+/** A key halves what shows, or doubles it. */
+const KEY_ZOOM = 2;
+/** By pixel of a wheel's turn. */
+const WHEEL_ZOOM = 0.003;
+const WHEEL_PAN = 0.001;
+/** Rows above and below what shows, for a frame of scrolling that comes before its drawing. */
+const OVERSCAN = 6;
 
 /** Spans as rows of a tree beside their bars. Only rows that show are drawn, so 50,000 spans scroll like fifty. */
 export function Waterfall(props: {
   readonly trace: Trace;
-  readonly colors: ReadonlyMap<string, string>;
+  readonly colorOf: (span: Span) => string | undefined;
+  /** More of the trace may come. */
+  readonly isYoung: boolean;
   /** Drawn. */
   readonly range: Range;
   readonly warp: Warp;
@@ -52,8 +62,10 @@ export function Waterfall(props: {
     count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW_HEIGHT,
-    overscan: 12,
+    overscan: OVERSCAN,
   });
+  const items = virtual.getVirtualItems();
+  const slots = slotsFor(items.length);
 
   // A link to a span shows it: what is closed above it opens, and it scrolls into view. A trace that grows must not scroll again.
   const [wanted, setWanted] = useState<string>();
@@ -89,6 +101,12 @@ export function Waterfall(props: {
     virtual.scrollToIndex(clamped, { align: 'auto' });
     if (selectedId !== undefined) props.onSelect(span.id);
   };
+  const whole = useMemo(() => ({ from: 0, to: warp.length }), [warp.length]);
+  const middleOf = (span: Span) => {
+    const middle = warp.at(span.start + span.duration / 2);
+    return Math.min(1, Math.max(0, (middle - range.from) / (range.to - range.from)));
+  };
+  useWheel(scroller, range, whole, props.onZoom);
   const onKeyDown = (event: KeyboardEvent) => {
     const span = trace.spans[rows[focusRow] ?? -1];
     if (!span || event.altKey || event.ctrlKey || event.metaKey) return;
@@ -107,6 +125,10 @@ export function Waterfall(props: {
           : moveTo(rows.findIndex((index) => trace.spans[index]?.id === span.parentId)),
       Enter: () => props.onSelect(span.id),
       ' ': () => props.onSelect(span.id),
+      '+': () => props.onZoom(zoomAround(range, whole, middleOf(span), 1 / KEY_ZOOM)),
+      '=': () => props.onZoom(zoomAround(range, whole, middleOf(span), 1 / KEY_ZOOM)),
+      '-': () => props.onZoom(zoomAround(range, whole, middleOf(span), KEY_ZOOM)),
+      '0': () => props.onZoom(undefined),
       Escape: () => (selectedId === undefined ? props.onZoom(undefined) : props.onSelect(undefined)),
     };
     const action = actions[event.key];
@@ -156,11 +178,11 @@ export function Waterfall(props: {
       >
         <div className="wf-rows" style={{ height: virtual.getTotalSize() }} role="rowgroup">
           <Grid range={range} drawn={scale} warp={warp} />
-          {virtual.getVirtualItems().map((item) => {
+          {items.map((item) => {
             const span = trace.spans[rows[item.index] ?? 0] as Span;
             return (
               <SpanRow
-                key={span.id}
+                key={item.index % slots}
                 span={span}
                 top={item.start}
                 height={ROW_HEIGHT}
@@ -170,9 +192,10 @@ export function Waterfall(props: {
                 critical={props.critical && (props.critical.get(span.id) ?? NONE)}
                 isMatch={props.matches.has(span.id)}
                 consumerCount={props.consumers.get(span.id) ?? 0}
-                color={props.colors.get(span.service)}
+                color={props.colorOf(span)}
                 showsService={span.service !== span.name && serviceOf.get(span.parentId) !== span.service}
                 isClosed={collapsed.has(span.id)}
+                isYoung={props.isYoung}
                 isSelected={span.id === selectedId}
                 isFocused={span.id === focusId}
                 onToggle={toggle}
@@ -184,6 +207,48 @@ export function Waterfall(props: {
       </div>
     </div>
   );
+}
+
+/** With Ctrl or ⌘ a wheel zooms where the pointer is, as on a map; sideways it moves along. */
+function useWheel(
+  scroller: RefObject<HTMLElement | null>,
+  range: Range,
+  whole: Range,
+  onZoom: (range: Range | undefined) => void,
+): void {
+  const latest = useRef({ range, whole, onZoom });
+  latest.current = { range, whole, onZoom };
+  useEffect(() => {
+    const element = scroller.current;
+    if (!element) return;
+    const onWheel = (event: WheelEvent) => {
+      const { range, whole, onZoom } = latest.current;
+      const isZoomed = range.to - range.from < whole.to - whole.from;
+      if (event.ctrlKey || event.metaKey) {
+        event.preventDefault();
+        const box = element.querySelector('.wf-time')?.getBoundingClientRect();
+        if (!box) return;
+        const at = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+        onZoom(zoomAround(range, whole, at, Math.exp(event.deltaY * WHEEL_ZOOM)));
+        return;
+      }
+      const along = event.shiftKey && event.deltaX === 0 ? event.deltaY : event.deltaX;
+      if (!isZoomed || Math.abs(along) <= (event.shiftKey ? 0 : Math.abs(event.deltaY))) return;
+      event.preventDefault();
+      onZoom(pan(range, whole, along * WHEEL_PAN));
+    };
+    // React listens passively, and could not keep the browser from zooming the page.
+    element.addEventListener('wheel', onWheel, { passive: false });
+    return () => element.removeEventListener('wheel', onWheel);
+  }, [scroller]);
+}
+
+/**
+ * Rows are drawn into so many slots, row i into slot i modulo that: one that leaves at an end hands its elements to the one that comes
+ * at the other. A power of two, so that it stays the same while the number of rows that show wavers.
+ */
+function slotsFor(count: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(1, count)));
 }
 
 /** Whether the row at `index` is below the span with this id. */
