@@ -56,5 +56,24 @@ void test('what several services send to one topic is one row, with how its reco
   assert.equal(row?.sent, 6);
   assert.equal(row.ratePerSecond, 0.05);
   assert.equal(row.grid?.points[1]?.calls, 6);
-  assert.deepEqual([row.failed, row.waiting, row.waitP50, row.waitP99, row.groups], [1, 0, 9, 9, ['mail']]);
+  assert.deepEqual([row.failed, row.lag, row.waitP50, row.waitP99, row.groups], [1, 0, 9, 9, ['mail']]);
+});
+
+void test('what the platform holds is there without a span, with its own count of what waits', () => {
+  const rows = topicRows([message('waiting', '5')], red, {
+    functions: [],
+    triggers: [],
+    instances: [],
+    topics: [
+      { name: 'quiet', partitions: [], groups: [] },
+      { name: 'cards', partitions: [], groups: [{ consumerGroup: 'mail', lag: '40', partitions: [] }] },
+    ],
+  });
+  assert.deepEqual(
+    rows.map(({ topic, lag }) => [topic, lag]),
+    [
+      ['cards', 40],
+      ['quiet', 0],
+    ],
+  );
 });

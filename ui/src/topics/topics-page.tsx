@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type FormEvent, useMemo } from 'react';
 import type { MessageJson } from '../../../backend/query/shapes.ts';
-import { messagesQuery, redQuery } from '../api/queries.ts';
+import { messagesQuery, platformQuery, redQuery, topicsQuery } from '../api/queries.ts';
 import { BarSpark } from '../chart/sparkline.tsx';
 import '../chart/chart.css';
 import { LookbackPicker, useLookback } from '../shell/lookback.tsx';
@@ -12,8 +12,10 @@ import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
 import { formatCount, formatRate } from '../text/number.ts';
 import { formatClock } from '../text/time.ts';
+import { RecordContent } from './record-content.tsx';
+import { TopicDetail } from './topic-detail.tsx';
 import { type TopicRow, topicRows } from './topic-rows.ts';
-import type { TopicsSearch } from './topics-search.ts';
+import { readPlace, type TopicsSearch } from './topics-search.ts';
 import './topics.css';
 
 const LIMIT = 300;
@@ -31,13 +33,19 @@ export function TopicsPage() {
   const lookback = useLookback();
   const all = useQuery(messagesQuery({ limit: LIMIT, lookbackMs: lookback.ms }));
   const red = useQuery(redQuery(lookback.ms, 'producer'));
+  const topics = useQuery(topicsQuery(lookback.ms));
+  const platform = useQuery(platformQuery());
+  const place = readPlace(search.open);
   const isFiltered = (['topic', 'partition', 'offset', 'key', 'state'] as const).some((key) => search[key]);
   const filtered = useQuery({
     ...messagesQuery({ ...search, limit: LIMIT, lookbackMs: lookback.ms }),
     enabled: isFiltered,
   });
   const found = isFiltered ? filtered : all;
-  const rows = useMemo(() => topicRows(all.data?.messages ?? [], red.data), [all.data, red.data]);
+  const rows = useMemo(
+    () => topicRows(all.data?.messages ?? [], red.data, platform.data ?? undefined),
+    [all.data, red.data, platform.data],
+  );
   const change = (next: TopicsSearch) =>
     void navigate({ search: (before) => ({ ...before, ...next }), replace: true });
   const lookUp = (event: FormEvent<HTMLFormElement>) => {
@@ -83,6 +91,7 @@ export function TopicsPage() {
             rowHeight={34}
             sort={{ key: 'rate', isUp: false }}
           />
+          {search.topic && <TopicDetail topic={search.topic} topics={topics.data} platform={platform.data} />}
           <section className="home-section" aria-labelledby="records">
             <div className="records-head">
               <h2 id="records">{search.topic ? `Records of ${search.topic}` : 'Newest records'}</h2>
@@ -131,6 +140,18 @@ export function TopicsPage() {
                 </button>
               </form>
             </div>
+            {place && platform.data && (
+              <RecordContent
+                {...place}
+                message={found.data?.messages.find(
+                  (each) =>
+                    each.topic === place.topic &&
+                    each.partition === place.partition &&
+                    each.offset === place.offset,
+                )}
+                onClose={() => change({ open: '' })}
+              />
+            )}
             {found.isError ? (
               <PageError title="The records cannot be had" error={found.error} />
             ) : !found.data ? (
@@ -140,9 +161,16 @@ export function TopicsPage() {
             ) : (
               <Table
                 label="Records"
-                columns={RECORD_COLUMNS}
+                columns={recordColumns(
+                  platform.data
+                    ? (row) => change({ open: `${row.topic}/${row.partition}/${row.offset}` })
+                    : undefined,
+                )}
                 rows={found.data.messages}
                 rowKey={(row, index) => `${row.spanId} ${index}`}
+                rowClass={(row) =>
+                  search.open === `${row.topic}/${row.partition}/${row.offset}` ? 'is-selected' : ''
+                }
                 rowHeight={30}
               />
             )}
@@ -217,13 +245,12 @@ function topicColumns(
         ),
     },
     {
-      key: 'waiting',
-      title: 'Waiting',
-      width: '60px',
+      key: 'lag',
+      title: 'Lag now',
+      width: '62px',
       isNumber: true,
-      sortBy: (row) => row.waiting,
-      // Where nobody reads, nothing waits.
-      render: (row) => (row.waiting === 0 || row.groups.length === 0 ? none : formatCount(row.waiting)),
+      sortBy: (row) => row.lag,
+      render: (row) => (row.lag === 0 ? none : formatCount(row.lag)),
     },
     {
       key: 'failed',
@@ -233,6 +260,15 @@ function topicColumns(
       sortBy: (row) => row.failed,
       render: (row) =>
         row.failed === 0 ? none : <span className="error-text">{formatCount(row.failed)}</span>,
+    },
+    {
+      key: 'letters',
+      title: 'Dead letters',
+      width: '78px',
+      isNumber: true,
+      sortBy: (row) => row.deadLetters,
+      render: (row) =>
+        row.deadLetters === 0 ? none : <span className="error-text">{formatCount(row.deadLetters)}</span>,
     },
     {
       key: 'p50',
@@ -251,6 +287,27 @@ function topicColumns(
       render: (row) => (row.waitP99 === undefined ? none : formatDuration(row.waitP99)),
     },
   ];
+}
+
+function recordColumns(onOpen?: (row: MessageJson) => void): readonly Column<MessageJson>[] {
+  if (!onOpen) return RECORD_COLUMNS;
+  const look: Column<MessageJson> = {
+    key: 'content',
+    title: 'Content',
+    width: '58px',
+    render: (row) =>
+      row.offset === '' ? null : (
+        <button
+          type="button"
+          className="linkish"
+          aria-label={`Look into ${row.topic} ${row.partition}/${row.offset}`}
+          onClick={() => onOpen(row)}
+        >
+          Look
+        </button>
+      ),
+  };
+  return [...RECORD_COLUMNS, look];
 }
 
 const RECORD_COLUMNS: readonly Column<MessageJson>[] = [
