@@ -5,6 +5,7 @@ import type { Tracing } from '../../function/span/tracing.ts';
 import { Failure } from '../../server/failure.ts';
 import type { Logger } from '../../server/log.ts';
 import type { Catalog, Change } from '../spec/catalog.ts';
+import { runtimeOf, type Runtime } from '../spec/runtime.ts';
 import { keyOf, type Environment, type FunctionResource, type Reference } from '../spec/resources.ts';
 import type { ExecutorClient, Lease } from './client.ts';
 import { coldStart, memoryLimitOf, needsOwnProcess, type Specialized } from './cold-start.ts';
@@ -12,7 +13,6 @@ import { EnvironmentPool } from './environment-pool.ts';
 import { FunctionPool } from './function-pool.ts';
 import { Instance, type Program, type StartOptions } from './instance.ts';
 import { outputTo } from './output-log.ts';
-import { languageOf, type Language } from './language.ts';
 import { endOrphans } from './orphans.ts';
 import { versionOf } from './version.ts';
 
@@ -36,7 +36,7 @@ export interface ExecutorOptions {
   /** What every instance is told: SPOOR_INTERNAL_URL and the like. Asked at each start. */
   readonly instanceEnv: () => Readonly<Record<string, string>>;
   /** How to run the environment server of each language. */
-  readonly programs: { readonly [L in Language]?: () => Promise<Program> };
+  readonly programs: { readonly [R in Runtime]?: () => Promise<Program> };
   /** NODE_PATH of instances, so that user code can require what the platform brings along. */
   readonly nodePath?: string;
   /** Where lines that instances print past their environment are told, under the name of their function; absent: in `log` alone. */
@@ -320,6 +320,15 @@ class PoolExecutor implements Executor {
     const pool = this.#environments.get(key);
     this.#environments.delete(key);
     for (const instance of pool?.stop() ?? []) void instance.terminate('its environment is gone');
+  }
+}
+
+/** As runtimeOf; on the road of an invocation its failure is one of the cold start. */
+function languageOf(environment: Environment): Runtime {
+  try {
+    return runtimeOf(environment);
+  } catch (error) {
+    throw new Failure('executor', 'specialization_failed', (error as Error).message, { cause: error });
   }
 }
 

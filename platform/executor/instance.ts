@@ -8,6 +8,7 @@ import type { Context } from '@opentelemetry/api';
 import { Failure } from '../../server/failure.ts';
 import type { Logger } from '../../server/log.ts';
 import type { Environment, EnvVar, Reference } from '../spec/resources.ts';
+import type { Runtime } from '../spec/runtime.ts';
 import type { InstanceEnd } from './client.ts';
 import { classifyEnd, oomKillCount, writeEndFile, type Intent } from './end.ts';
 import { OutputLines, type OutputSource } from './output.ts';
@@ -39,7 +40,7 @@ export interface Program {
 
 export interface StartOptions {
   readonly environment: Environment;
-  readonly language: 'node' | 'python';
+  readonly language: Runtime;
   readonly program: Program;
   readonly journalDir: string;
   readonly runDir: string;

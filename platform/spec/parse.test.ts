@@ -197,16 +197,20 @@ void test('an image name selects our environment of its language', () => {
     'fission/node-env',
     'ghcr.io/fission/node-env-22:1.2',
     'localhost:5000/node-env@sha256:ab',
+    'node22',
   ])
     assert.equal(runtime(image), 'node');
   for (const image of [
     'python',
     'python3',
+    'python3.12-slim',
     'ghcr.io/fission/python-env',
     'fission/python-fastapi-env:latest',
   ])
     assert.equal(runtime(image), 'python');
   assert.throws(() => runtime('fission/go-env'), { reason: 'not_supported', message: /\[fission\/go-env\]/ });
+  for (const image of ['nodemon', 'pythonista', 'node_exporter', ''])
+    assert.throws(() => runtime(image), { reason: 'not_supported' });
 });
 
 /** The only resource of a text, as what the test says it is. */
