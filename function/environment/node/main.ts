@@ -46,6 +46,8 @@ function start(settings: Settings): void {
   registerGlobals(tracing);
 
   let rehearsal: NodeJS.Timeout | undefined;
+  let rehearsing: Promise<void> | undefined;
+  let isAsked = false;
   let upgrade: NodeJS.Timeout | undefined;
   const upgradeLater = () => {
     clearTimeout(upgrade);
@@ -54,8 +56,12 @@ function start(settings: Settings): void {
   const environment = createEnvironmentServer({
     settings,
     tracing,
-    onSpecialized: () => {
+    onLoading: () => {
+      isAsked = true;
       clearTimeout(rehearsal);
+      return rehearsing;
+    },
+    onSpecialized: () => {
       upgradeLater();
       traceOutgoingCalls(tracing);
     },
@@ -90,7 +96,11 @@ function start(settings: Settings): void {
       setImmediate(warmUp);
       upgradeLater();
       // An instance that was waited for is asked at once; one of the pool has the time.
-      rehearsal = setTimeout(() => void rehearse(settings).catch(() => {}), REHEARSAL_DELAY_MS);
+      rehearsal = setTimeout(() => {
+        rehearsing = rehearse(settings, () => isAsked)
+          .catch(() => {})
+          .finally(() => (rehearsing = undefined));
+      }, REHEARSAL_DELAY_MS);
     },
   );
 

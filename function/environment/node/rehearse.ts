@@ -12,8 +12,9 @@ const FUNCTION = 'module.exports = async (context) => ({ status: 200, body: cont
  * Specializes a server of its own with a function of its own and calls it, so that what Node compiles and sets up when it first
  * parses a request, loads a module and answers is done before a real request waits for it (18 ms of a cold start, which then
  * takes 3). Its spans go to a journal of its own, deleted with it. It is warmth, not work: who calls lets go whatever goes wrong.
+ * It stops early when `isOver` says so: what a function loads may trace every request of the process, and must not see these.
  */
-export async function rehearse(settings: Settings): Promise<void> {
+export async function rehearse(settings: Settings, isOver: () => boolean): Promise<void> {
   const { mkdtempSync, rmSync, writeFileSync } = process.getBuiltinModule('node:fs');
   const path = process.getBuiltinModule('node:path');
   const { connect } = process.getBuiltinModule('node:net');
@@ -32,14 +33,16 @@ export async function rehearse(settings: Settings): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject).listen({ path: socketPath }, resolve);
     });
-    const ask = (head: string, body: string) =>
-      new Promise<void>((resolve) => {
+    const ask = async (head: string, body: string) => {
+      if (isOver()) return;
+      await new Promise<void>((resolve) => {
         const socket = connect({ path: socketPath });
         socket.setTimeout(LIMIT_MS, () => socket.destroy());
         socket.on('error', () => {}).on('close', () => resolve());
         socket.once('data', () => socket.destroy());
         socket.write(`${head} HTTP/1.1\r\nHost: i\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
       });
+    };
     const load = { filepath, functionName: '', FunctionMetadata: { name: 'rehearsal' }, envVersion: 3 };
     await ask('POST /v2/specialize', JSON.stringify(load));
     await ask('GET /', '');

@@ -39,6 +39,8 @@ export interface EnvironmentServer {
 export interface ServerOptions {
   readonly settings: Settings;
   readonly tracing: Tracing;
+  /** Called before anything of the function is loaded; what it returns is waited for. */
+  readonly onLoading?: () => Promise<void> | undefined;
   /** Called once, when the function is loaded. */
   readonly onSpecialized: () => void;
 }
@@ -53,6 +55,7 @@ export interface ServerOptions {
 export function createEnvironmentServer({
   settings,
   tracing,
+  onLoading,
   onSpecialized,
 }: ServerOptions): EnvironmentServer {
   const open = new Set<Invocation>();
@@ -99,6 +102,8 @@ export function createEnvironmentServer({
     state = 'loading';
     try {
       const load = v1 ? loadRequestV1(settings.codePath) : await readLoadRequest(request);
+      const before = onLoading?.();
+      if (before !== undefined) await before;
       const fn = await loadFunction(load.path, load.entry, settings.preferEsm);
       specializeWith(fn, load.identity);
       state = 'specialized';
