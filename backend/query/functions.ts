@@ -20,10 +20,10 @@ import {
   versionOf,
 } from '../diagnosis/span-facts.ts';
 import { STAGES, type Stage } from '../diagnosis/stages.ts';
-import type { FunctionStats, StoreReader, TimeRange } from '../store/store.ts';
+import type { FunctionStats, TimeRange } from '../store/store.ts';
 import { messageOf, refOf } from './diagnosis-json.ts';
 import { parseWindow } from './params.ts';
-import { nowUnixNano, paramsOf, pathParam, sendJson } from './request.ts';
+import { nowUnixNano, paramsOf, pathParam, sendJson, type ReaderOf } from './request.ts';
 import { stepSecondsOf } from './red.ts';
 import type {
   FunctionGroupJson,
@@ -37,8 +37,9 @@ import type {
 const SAMPLED_TRACES = 200;
 const MAX_LISTED = 20;
 
-export function addFunctions(app: FastifyInstance, reader: StoreReader): void {
+export function addFunctions(app: FastifyInstance, readerOf: ReaderOf): void {
   app.get('/api/functions', async (request, reply) => {
+    const reader = readerOf(request);
     const range = parseWindow(paramsOf(request), nowUnixNano());
     const stats = await reader.functionStats(range);
     const body: FunctionsJson = {
@@ -52,6 +53,7 @@ export function addFunctions(app: FastifyInstance, reader: StoreReader): void {
   });
 
   app.get('/api/functions/:name', async (request, reply) => {
+    const reader = readerOf(request);
     const name = pathParam(request, 'name');
     const params = paramsOf(request);
     const range = parseWindow(params, nowUnixNano());

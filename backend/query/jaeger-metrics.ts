@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { SPAN_KIND } from '../../function/span/span-data.ts';
 import { Failure } from '../../server/failure.ts';
-import type { RedPoint, RedSeries, StoreReader } from '../store/store.ts';
+import type { RedPoint, RedSeries } from '../store/store.ts';
 import { bool, milliseconds, parseSpanKinds, parseWindow, text } from './params.ts';
 import { stepSecondsOf } from './red.ts';
-import { nowUnixNano, paramsOf, sendJson } from './request.ts';
+import { nowUnixNano, paramsOf, sendJson, type ReaderOf } from './request.ts';
 
 const METRICS = ['latencies', 'calls', 'errors'] as const;
 type Metric = (typeof METRICS)[number];
@@ -20,9 +20,10 @@ const NAMES: Readonly<Record<Metric, readonly [name: string, help: string]>> = {
  * roll-ups by the minute: no envelope, times of all parameters in ms. Quantiles between those that are kept (50, 95, 99) are
  * interpolated, and over several operations or kinds they are weighted by their calls.
  */
-export function addJaegerMetrics(app: FastifyInstance, reader: StoreReader): void {
+export function addJaegerMetrics(app: FastifyInstance, readerOf: ReaderOf): void {
   for (const metric of METRICS)
     app.get(`/api/metrics/${metric}`, async (request, reply) => {
+      const reader = readerOf(request);
       const params = paramsOf(request);
       const services = params.getAll('service').filter((name) => name !== '');
       if (services.length === 0)

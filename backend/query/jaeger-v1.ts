@@ -15,7 +15,7 @@ import {
   requireTraceId,
   text,
 } from './params.ts';
-import { nowUnixNano, paramsOf, pathParam, sendJson } from './request.ts';
+import { nowUnixNano, paramsOf, pathParam, sendJson, type ReaderOf } from './request.ts';
 import type { JaegerTrace } from './shapes.ts';
 
 const KIND_NAME = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'] as const;
@@ -24,22 +24,25 @@ const KIND_NAME = ['unspecified', 'internal', 'server', 'client', 'producer', 'c
  * Jaeger's v1 HTTP API up to v2.20.0, as its UI and Grafana's Jaeger data source call it
  * (jaeger cmd/jaeger/internal/extension/jaegerquery/internal/http_handler.go).
  */
-export function addJaegerV1(app: FastifyInstance, reader: TraceReader, adjustOptions: AdjustOptions): void {
+export function addJaegerV1(app: FastifyInstance, readerOf: ReaderOf, adjustOptions: AdjustOptions): void {
   const toJaeger = (traceId: string, spans: readonly SpanData[], raw: boolean): JaegerTrace =>
     toJaegerTrace(traceId, raw ? unadjusted(spans) : adjust(spans, adjustOptions));
 
   app.get('/api/services', async (request, reply) => {
+    const reader = readerOf(request);
     const services = await reader.services();
     return sendJson(request, reply, envelope(services, { total: services.length }));
   });
 
   app.get('/api/services/:service/operations', async (request, reply) => {
+    const reader = readerOf(request);
     const operations = await reader.operations({ service: pathParam(request, 'service') });
     const names = [...new Set(operations.map((operation) => operation.name))];
     return sendJson(request, reply, envelope(names, { total: names.length }));
   });
 
   app.get('/api/operations', async (request, reply) => {
+    const reader = readerOf(request);
     const params = paramsOf(request);
     const service = text(params, 'service');
     if (!service) throw new Failure('query', 'bad_request', "parameter 'service' is required");
@@ -50,6 +53,7 @@ export function addJaegerV1(app: FastifyInstance, reader: TraceReader, adjustOpt
   });
 
   app.get('/api/traces', async (request, reply) => {
+    const reader = readerOf(request);
     const search = parseV1Search(paramsOf(request), nowUnixNano());
     if (search.traceIds.length > 0) return sendSeveral(request, reply, search.traceIds, search.raw);
     const traces = await reader.findTraces(search.query);
@@ -61,6 +65,7 @@ export function addJaegerV1(app: FastifyInstance, reader: TraceReader, adjustOpt
   });
 
   app.get('/api/traces/:traceId', async (request, reply) => {
+    const reader = readerOf(request);
     const params = paramsOf(request);
     const traceId = requireTraceId(pathParam(request, 'traceId'), 'traceID');
     const spans = await reader.trace(traceId, parseV1Hint(params));
@@ -68,7 +73,14 @@ export function addJaegerV1(app: FastifyInstance, reader: TraceReader, adjustOpt
     return sendJson(request, reply, envelope([toJaeger(traceId, spans, bool(params, 'raw'))]));
   });
 
+  app.post('/api/archive/:traceId', async (request, reply) => {
+    const traceId = requireTraceId(pathParam(request, 'traceId'), 'traceID');
+    if (!(await readerOf(request).archive(traceId))) throw notFound();
+    return sendJson(request, reply, envelope([]));
+  });
+
   app.get('/api/dependencies', async (request, reply) => {
+    const reader = readerOf(request);
     const params = paramsOf(request);
     const service = text(params, 'service');
     const edges = await reader.dependencies(parseDependencyRange(params, nowUnixNano()));
@@ -92,6 +104,7 @@ export function addJaegerV1(app: FastifyInstance, reader: TraceReader, adjustOpt
     traceIds: readonly string[],
     raw: boolean,
   ): Promise<FastifyReply> {
+    const reader = readerOf(request);
     const data: JaegerTrace[] = [];
     const errors: EnvelopeError[] = [];
     for (const traceId of traceIds) {

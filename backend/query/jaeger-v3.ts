@@ -1,19 +1,19 @@
 import type { FastifyInstance } from 'fastify';
 import { Failure } from '../../server/failure.ts';
 import type { SpanData } from '../../function/span/span-data.ts';
-import type { TraceReader, TraceSummary } from '../store/store.ts';
+import type { TraceSummary } from '../store/store.ts';
 import { adjust, type AdjustOptions } from './adjust.ts';
 import { notFound } from './jaeger-v1.ts';
 import { encodeOtlp } from './otlp-json.ts';
 import { bool, either, parseSpanKind, parseV3Hint, parseV3Search, requireTraceId, text } from './params.ts';
-import { paramsOf, pathParam, sendJson } from './request.ts';
+import { paramsOf, pathParam, sendJson, type ReaderOf } from './request.ts';
 import type { TraceSummaryJson } from './shapes.ts';
 
 /** Jaeger reports an operation without a kind as internal. */
 const KIND_NAME = ['internal', 'internal', 'server', 'client', 'producer', 'consumer'] as const;
 
 /** Jaeger's v3 HTTP API, as Jaeger UI 2.x and our own screens call it (jaeger …/apiv3/http_gateway.go). */
-export function addJaegerV3(app: FastifyInstance, reader: TraceReader, adjustOptions: AdjustOptions): void {
+export function addJaegerV3(app: FastifyInstance, readerOf: ReaderOf, adjustOptions: AdjustOptions): void {
   const encode = (traces: readonly (readonly SpanData[])[], raw: boolean) => ({
     result: encodeOtlp(
       traces.flatMap((spans) => (raw ? spans : adjust(spans, adjustOptions).map(({ span }) => span))),
@@ -21,10 +21,11 @@ export function addJaegerV3(app: FastifyInstance, reader: TraceReader, adjustOpt
   });
 
   app.get('/api/v3/services', async (request, reply) =>
-    sendJson(request, reply, { services: await reader.services() }),
+    sendJson(request, reply, { services: await readerOf(request).services() }),
   );
 
   app.get('/api/v3/operations', async (request, reply) => {
+    const reader = readerOf(request);
     const params = paramsOf(request);
     const service = text(params, 'service');
     if (!service) throw new Failure('query', 'bad_request', "parameter 'service' is required");
@@ -36,6 +37,7 @@ export function addJaegerV3(app: FastifyInstance, reader: TraceReader, adjustOpt
   });
 
   app.get('/api/v3/traces', async (request, reply) => {
+    const reader = readerOf(request);
     const { query, raw } = parseV3Search(paramsOf(request));
     const traces = await reader.findTraces(query);
     if (traces.length === 0) throw new Failure('query', 'not_found', 'No traces found');
@@ -43,12 +45,14 @@ export function addJaegerV3(app: FastifyInstance, reader: TraceReader, adjustOpt
   });
 
   app.get('/api/v3/trace-summaries', async (request, reply) => {
+    const reader = readerOf(request);
     const { query } = parseV3Search(paramsOf(request));
     const summaries = await reader.summaries(query);
     return sendJson(request, reply, { summaries: summaries.map(toSummaryJson) });
   });
 
   app.get('/api/v3/traces/:traceId', async (request, reply) => {
+    const reader = readerOf(request);
     const params = paramsOf(request);
     const traceId = requireTraceId(pathParam(request, 'traceId'), 'trace_id');
     const spans = await reader.trace(traceId, parseV3Hint(params));

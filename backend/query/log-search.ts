@@ -1,16 +1,16 @@
 import type { FastifyInstance } from 'fastify';
-import type { StoreReader } from '../store/store.ts';
 import { toLogJson } from './own.ts';
 import { count, oneOf, parseWindow, requireTraceId, text } from './params.ts';
-import { nowUnixNano, paramsOf, sendJson } from './request.ts';
+import { nowUnixNano, paramsOf, sendJson, type ReaderOf } from './request.ts';
 import type { LogsJson } from './shapes.ts';
 
 /** OTLP severity numbers begin a word each (opentelemetry-proto logs/v1, SeverityNumber). */
 const SEVERITY = { any: 0, trace: 1, debug: 5, info: 9, warn: 13, error: 17, fatal: 21 } as const;
 
 /** Log lines across all traces. */
-export function addLogSearch(app: FastifyInstance, reader: StoreReader): void {
+export function addLogSearch(app: FastifyInstance, readerOf: ReaderOf): void {
   app.get('/api/logs', async (request, reply) => {
+    const reader = readerOf(request);
     const params = paramsOf(request);
     const service = text(params, 'service');
     const trace = text(params, 'trace');

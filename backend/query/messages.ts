@@ -20,7 +20,7 @@ import {
 import type { MessageQuery, MessageSpan, StoreReader, TimeRange } from '../store/store.ts';
 import { messageOf, refOf } from './diagnosis-json.ts';
 import { count, oneOf, parseWindow, requireTraceId, text, type Params } from './params.ts';
-import { nowUnixNano, paramsOf, sendJson } from './request.ts';
+import { nowUnixNano, paramsOf, sendJson, type ReaderOf } from './request.ts';
 import type { DeliveryJson, MessageJson, MessagesJson } from './shapes.ts';
 
 const DEFAULT_LIMIT = 100;
@@ -31,8 +31,9 @@ const MAX_SPANS = 10_000;
 const TRACES_AT_ONCE = 8;
 
 /** What became of a record: who sent it, who was given it, how often, with what outcome. */
-export function addMessages(app: FastifyInstance, reader: StoreReader): void {
+export function addMessages(app: FastifyInstance, readerOf: ReaderOf): void {
   app.get('/api/messages', async (request, reply) => {
+    const reader = readerOf(request);
     const params = paramsOf(request);
     const range = parseWindow(params, nowUnixNano());
     const limit = count(params, 'limit', DEFAULT_LIMIT, MAX_LIMIT);

@@ -6,15 +6,16 @@ import { compareBigInt } from '../diagnosis/span-facts.ts';
 import type { StoreReader, TimeRange } from '../store/store.ts';
 import { refOf } from './diagnosis-json.ts';
 import { count, MAX_TRACES, parseWindow } from './params.ts';
-import { nowUnixNano, paramsOf, sendJson } from './request.ts';
+import { nowUnixNano, paramsOf, sendJson, type ReaderOf } from './request.ts';
 import type { MapJson, QualityJson } from './shapes.ts';
 import type { Params } from './params.ts';
 
 const DEFAULT_TRACES = 500;
 
 /** What many traces say together: the map, and how good the traces are. */
-export function addOverview(app: FastifyInstance, reader: StoreReader): void {
+export function addOverview(app: FastifyInstance, readerOf: ReaderOf): void {
   app.get('/api/map', async (request, reply) => {
+    const reader = readerOf(request);
     const sample = await sampleOf(reader, paramsOf(request));
     const { nodes, edges } = serviceMap(sample.flow);
     const body: MapJson = {
@@ -42,6 +43,7 @@ export function addOverview(app: FastifyInstance, reader: StoreReader): void {
   });
 
   app.get('/api/quality', async (request, reply) => {
+    const reader = readerOf(request);
     const sample = await sampleOf(reader, paramsOf(request));
     const body: QualityJson = {
       startUnixNano: String(sample.range.startUnixNano),

@@ -1,17 +1,17 @@
 import type { FastifyInstance } from 'fastify';
 import type { LogData } from '../../function/span/span-data.ts';
 import { SERVICE_NAME } from '../../function/span/attributes.ts';
-import type { TraceReader } from '../store/store.ts';
 import { encodeAttributes } from './otlp-json.ts';
 import { requireTraceId } from './params.ts';
 import { toPlainJson } from './plain-json.ts';
-import { pathParam, sendJson } from './request.ts';
+import { pathParam, sendJson, type ReaderOf } from './request.ts';
 import type { IncomingLinkJson, LogJson } from './shapes.ts';
 
 /** What Jaeger has no word for. */
-export function addOwn(app: FastifyInstance, reader: TraceReader): void {
+export function addOwn(app: FastifyInstance, readerOf: ReaderOf): void {
   /** Log lines of the trace, oldest first; `[]` when there are none. */
   app.get('/api/traces/:traceId/logs', async (request, reply) => {
+    const reader = readerOf(request);
     const traceId = requireTraceId(pathParam(request, 'traceId'), 'traceID');
     const logs = await reader.logs(traceId);
     return sendJson(request, reply, { logs: [...logs].sort(compareByTime).map(toLogJson) });
@@ -19,6 +19,7 @@ export function addOwn(app: FastifyInstance, reader: TraceReader): void {
 
   /** Who continued this trace elsewhere: links of other traces' spans that point here. */
   app.get('/api/traces/:traceId/links', async (request, reply) => {
+    const reader = readerOf(request);
     const traceId = requireTraceId(pathParam(request, 'traceId'), 'traceID');
     const edges = await reader.linksTo({ traceId });
     const links: IncomingLinkJson[] = edges

@@ -19,6 +19,7 @@ import { addOwn } from './own.ts';
 import { addRed } from './red.ts';
 import { addPlatform } from './platform.ts';
 import type { PlatformAddress } from './platform-client.ts';
+import { readersOf } from './request.ts';
 import { addScreens } from './screens.ts';
 import { addStream } from './stream.ts';
 import { addTopics } from './topics.ts';
@@ -99,22 +100,23 @@ export async function startQuery(options: QueryOptions): Promise<QueryServer> {
   });
   addCompression(app);
   const closing = new AbortController();
+  const readerOf = readersOf(app, options.reader, closing.signal);
 
   const maxClockSkewNano = BigInt(Math.round((options.maxClockSkewMs ?? 0) * 1e6));
   const adjustOptions = { maxClockSkewNano };
-  addJaegerV1(app, options.reader, adjustOptions);
-  addJaegerV3(app, options.reader, adjustOptions);
-  addOwn(app, options.reader);
-  addTracesExplained(app, options.reader);
-  addWhy(app, options.reader);
-  addFunctions(app, options.reader);
-  addMessages(app, options.reader);
-  addLogSearch(app, options.reader);
-  addRed(app, options.reader);
-  addJaegerMetrics(app, options.reader);
-  addStream(app, options.reader, closing.signal);
-  addOverview(app, options.reader);
-  addTopics(app, options.reader);
+  addJaegerV1(app, readerOf, adjustOptions);
+  addJaegerV3(app, readerOf, adjustOptions);
+  addOwn(app, readerOf);
+  addTracesExplained(app, readerOf);
+  addWhy(app, readerOf);
+  addFunctions(app, readerOf);
+  addMessages(app, readerOf);
+  addLogSearch(app, readerOf);
+  addRed(app, readerOf);
+  addJaegerMetrics(app, readerOf);
+  addStream(app, readerOf, closing.signal);
+  addOverview(app, readerOf);
+  addTopics(app, readerOf);
   addPlatform(app, options.platform ?? (async () => undefined));
   await addScreens(app, options.uiDir);
 
@@ -157,7 +159,7 @@ function sendFailure(
   const failure = error instanceof Failure ? error : undefined;
   const status = failure?.status ?? frameworkStatus(error) ?? 500;
   const message = toFailure(error, 'query').message;
-  if (status >= 500 && status !== 501)
+  if (status >= 500 && status !== 501 && !reply.raw.destroyed)
     log.error({ err: error, method: request.method, path: request.url.split('?')[0] }, 'query failed');
   const body = request.url.startsWith('/api/v3/')
     ? errorBody(status, message)

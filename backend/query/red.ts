@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
-import type { StoreReader, TimeRange } from '../store/store.ts';
+import type { TimeRange } from '../store/store.ts';
 import { milliseconds, parseSpanKind, parseWindow, text, type Params } from './params.ts';
-import { nowUnixNano, paramsOf, sendJson } from './request.ts';
+import { nowUnixNano, paramsOf, sendJson, type ReaderOf } from './request.ts';
 import type { RedJson } from './shapes.ts';
 
 const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'] as const;
@@ -9,8 +9,9 @@ const DEFAULT_STEPS = 60;
 const MAX_STEPS = 2_000;
 
 /** Rate, errors and duration. */
-export function addRed(app: FastifyInstance, reader: StoreReader): void {
+export function addRed(app: FastifyInstance, readerOf: ReaderOf): void {
   app.get('/api/metrics/red', async (request, reply) => {
+    const reader = readerOf(request);
     const params = paramsOf(request);
     const range = parseWindow(params, nowUnixNano());
     const stepSeconds = stepSecondsOf(params, range);

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StoreReader, TraceSummary } from '../store/store.ts';
+import type { TraceSummary } from '../store/store.ts';
 import { toSummaryJson } from './jaeger-v3.ts';
 import { parseV1Search } from './params.ts';
-import { nowUnixNano, paramsOf } from './request.ts';
+import { nowUnixNano, paramsOf, type ReaderOf } from './request.ts';
 import type { TraceEventJson } from './shapes.ts';
 
 const POLL_MS = 1_000;
@@ -17,10 +17,11 @@ const MAX_STREAMS = 32;
  * `GET /api/traces/stream`: traces as they come in and as they grow, as server-sent events
  * (https://html.spec.whatwg.org/multipage/server-sent-events.html). Takes the filters of the v1 search.
  */
-export function addStream(app: FastifyInstance, reader: StoreReader, closing: AbortSignal): void {
+export function addStream(app: FastifyInstance, readerOf: ReaderOf, closing: AbortSignal): void {
   let streams = 0;
 
   app.get('/api/traces/stream', async (request, reply) => {
+    const reader = readerOf(request);
     const { query } = parseV1Search(paramsOf(request), nowUnixNano());
     if (streams >= MAX_STREAMS)
       return reply

@@ -2,10 +2,10 @@ import type { FastifyInstance } from 'fastify';
 import { MESSAGING_DESTINATION_NAME } from '../../function/span/attributes.ts';
 import { SPAN_KIND } from '../../function/span/span-data.ts';
 import { compareBigInt } from '../diagnosis/span-facts.ts';
-import type { MessageSpan, StoreReader } from '../store/store.ts';
+import type { MessageSpan } from '../store/store.ts';
 import { parseWindow } from './params.ts';
 import { stepSecondsOf } from './red.ts';
-import { nowUnixNano, paramsOf, sendJson } from './request.ts';
+import { nowUnixNano, paramsOf, sendJson, type ReaderOf } from './request.ts';
 import type { TopicGroupJson, TopicsJson } from './shapes.ts';
 
 const MAX_TOPICS = 50;
@@ -13,8 +13,9 @@ const MAX_TOPICS = 50;
 const MAX_SPANS = 10_000;
 
 /** How long records waited in each topic, by consumer group and over time: from the spans alone, without their traces. */
-export function addTopics(app: FastifyInstance, reader: StoreReader): void {
+export function addTopics(app: FastifyInstance, readerOf: ReaderOf): void {
   app.get('/api/topics', async (request, reply) => {
+    const reader = readerOf(request);
     const params = paramsOf(request);
     const range = parseWindow(params, nowUnixNano());
     const stepNano = BigInt(stepSecondsOf(params, range)) * 1_000_000_000n;

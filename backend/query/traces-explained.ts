@@ -6,16 +6,18 @@ import { toAccountJson, toCriticalPathJson, toFlowJson } from './diagnosis-json.
 import { notFound } from './jaeger-v1.ts';
 import { DEFAULT_FLOW_SIZE, loadFlow, type LoadedFlow } from './load-flow.ts';
 import { count, oneOf, requireTraceId, spanId, type Params } from './params.ts';
-import { paramsOf, pathParam, sendJson } from './request.ts';
+import { paramsOf, pathParam, sendJson, type ReaderOf } from './request.ts';
 
 /** One trace explained: its flow, its time account and its critical path. */
-export function addTracesExplained(app: FastifyInstance, reader: StoreReader): void {
+export function addTracesExplained(app: FastifyInstance, readerOf: ReaderOf): void {
   app.get('/api/flows/:traceId', async (request, reply) => {
+    const reader = readerOf(request);
     const traceId = requireTraceId(pathParam(request, 'traceId'), 'traceID');
     return sendJson(request, reply, toFlowJson(traceId, await load(reader, traceId, paramsOf(request))));
   });
 
   app.get('/api/traces/:traceId/account', async (request, reply) => {
+    const reader = readerOf(request);
     const traceId = requireTraceId(pathParam(request, 'traceId'), 'traceID');
     return sendJson(
       request,
@@ -25,6 +27,7 @@ export function addTracesExplained(app: FastifyInstance, reader: StoreReader): v
   });
 
   app.get('/api/traces/:traceId/critical-path', async (request, reply) => {
+    const reader = readerOf(request);
     const traceId = requireTraceId(pathParam(request, 'traceId'), 'traceID');
     return sendJson(
       request,

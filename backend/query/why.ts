@@ -23,7 +23,7 @@ import { refOf, toAccountJson } from './diagnosis-json.ts';
 import { notFound } from './jaeger-v1.ts';
 import { loadFlow } from './load-flow.ts';
 import { requireTraceId } from './params.ts';
-import { nowUnixNano, pathParam, sendJson } from './request.ts';
+import { nowUnixNano, pathParam, sendJson, type ReaderOf } from './request.ts';
 import type { CauseJson, TwinJson, WhyJson } from './shapes.ts';
 
 /** Runs of the same kind that are looked at, and how far around. */
@@ -43,8 +43,9 @@ const MAX_REFS = 20;
 const MAX_FOLLOWED = 12;
 
 /** Why it failed, or was slow. */
-export function addWhy(app: FastifyInstance, reader: StoreReader): void {
+export function addWhy(app: FastifyInstance, readerOf: ReaderOf): void {
   app.get('/api/traces/:traceId/why', async (request, reply) => {
+    const reader = readerOf(request);
     const traceId = requireTraceId(pathParam(request, 'traceId'), 'traceID');
     const why = await explain(reader, traceId);
     if (!why) throw notFound();

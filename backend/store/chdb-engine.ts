@@ -405,7 +405,11 @@ function statementFailure(payload: Buffer): Failure {
   const { message } = JSON.parse(payload.toString('utf8')) as EngineError;
   if (/TIMEOUT_EXCEEDED|QUERY_WAS_CANCELLED/.test(message))
     return new Failure('store', 'overloaded', `cannot finish the query in time: ${message}`);
-  if (/MEMORY_LIMIT_EXCEEDED/.test(message))
-    return new Failure('store', 'overloaded', `cannot run the query: it needs too much memory: ${message}`);
+  if (/MEMORY_LIMIT_EXCEEDED|TOO_MANY_ROWS/.test(message))
+    return new Failure(
+      'store',
+      'overloaded',
+      `cannot run the query: it needs too much memory or answers too much: ${message}`,
+    );
   return new Failure('store', 'internal', `cannot run a statement: ${message}`);
 }

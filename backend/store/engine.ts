@@ -49,13 +49,19 @@ export interface QueryOptions {
 export const DEFAULT_MAX_EXECUTION_TIME_MS = 30_000;
 /** What one query may hold; past it the query fails, not the engine. */
 export const MAX_QUERY_MEMORY_BYTES = 1_000_000_000;
+/** No answer is meant to have more rows; a trace is cut at half of it. */
+export const MAX_QUERY_RESULT_ROWS = 1_000_000;
 
 /** Settings every query runs with. */
 export function querySettings(options: QueryOptions): Record<string, string | number> {
   return {
     max_execution_time: (options.maxExecutionTimeMs ?? DEFAULT_MAX_EXECUTION_TIME_MS) / 1000,
     max_memory_usage: MAX_QUERY_MEMORY_BYTES,
+    max_result_rows: MAX_QUERY_RESULT_ROWS,
+    result_overflow_mode: 'throw',
     output_format_json_quote_64bit_integers: 1,
+    // Otherwise attributes['key'] is read as a column of its own, and no index of the map is used.
+    optimize_functions_to_subcolumns: 0,
     ...options.settings,
   };
 }

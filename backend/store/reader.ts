@@ -1,4 +1,5 @@
 import type { LogData, SpanData } from '../../function/span/span-data.ts';
+import { archiveTrace } from './archive.ts';
 import { readAttributeKeys, readAttributeValues } from './attribute-completion.ts';
 import type { Engine } from './engine.ts';
 import { readFlowTraceIds, readLinks } from './flow.ts';
@@ -71,7 +72,13 @@ export class SqlReader implements StoreReader, TopicReader {
 
   async trace(traceId: string, hint?: TimeRange): Promise<readonly SpanData[]> {
     const time = hint ? ` AND ${within('start', hint)}` : '';
-    return await this.#spans(`trace_id = ${sqlTraceId(traceId)}${time}`);
+    const where = `trace_id = ${sqlTraceId(traceId)}${time}`;
+    const spans = await this.#spans(where);
+    return spans.length > 0 ? spans : await this.#spans(where, 'archive');
+  }
+
+  async archive(traceId: string): Promise<boolean> {
+    return await archiveTrace(this.#engine, traceId);
   }
 
   async findTraceIds(query: TraceQuery): Promise<readonly TraceIdMatch[]> {
@@ -236,9 +243,9 @@ export class SqlReader implements StoreReader, TopicReader {
     return rows.map((row) => reader.toLog(row));
   }
 
-  async #spans(where: string): Promise<readonly SpanData[]> {
+  async #spans(where: string, table: 'spans' | 'archive' = 'spans'): Promise<readonly SpanData[]> {
     const rows = await this.#engine.rows(
-      `SELECT ${SPAN_FIELDS} FROM spans WHERE ${where} ${ONCE} LIMIT ${MAX_SPANS_PER_ANSWER}`,
+      `SELECT ${SPAN_FIELDS} FROM ${table} WHERE ${where} ${ONCE} LIMIT ${MAX_SPANS_PER_ANSWER}`,
     );
     const reader = new RowReader();
     return rows.map((row) => reader.toSpan(row));

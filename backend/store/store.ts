@@ -21,7 +21,7 @@ export interface TraceWriter {
 export interface TraceReader {
   services(): Promise<readonly string[]>;
   operations(query: { readonly service: string; readonly kind?: number }): Promise<readonly Operation[]>;
-  /** Every span of the trace, in no order; [] when it is not there. The time range, when known, makes it faster. */
+  /** Every span of the trace, in no order; [] when it is neither kept nor archived. The time range, when known, makes it faster. */
   trace(traceId: string, hint?: TimeRange): Promise<readonly SpanData[]>;
   /** Whole traces, the most recent first, in which one and the same span satisfies every predicate. */
   findTraces(query: TraceQuery): Promise<readonly (readonly SpanData[])[]>;
@@ -62,6 +62,8 @@ export interface StoreReader extends TraceReader {
    * stored by a version that did not keep it.
    */
   arrivalLag(traceId: string): Promise<bigint | undefined>;
+  /** Keeps the trace, as it is now, whatever retention drops; false when it is not there. Asked again, it adds what came since. */
+  archive(traceId: string): Promise<boolean>;
   /**
    * The same store for one asker: when the signal is aborted, its queries are given up, those under way are killed, and those that
    * wait are dropped.

@@ -49,8 +49,12 @@ export function memoryReader(spans: readonly SpanData[], logs: readonly LogData[
       )
       .slice(0, query.limit);
 
-  const reader: StoreReader = {
-    until: () => reader,
+  return {
+    // Also of a copy in which a test has replaced something.
+    until() {
+      return this;
+    },
+    archive: async (traceId) => traces.has(traceId),
     arrivalLag: async () => undefined,
     services: async () => [...new Set(spans.map(serviceOf))].sort(),
     operations: async ({ service, kind }) => {
@@ -200,7 +204,6 @@ export function memoryReader(spans: readonly SpanData[], logs: readonly LogData[
           error: span.status.code === 2,
         })),
   };
-  return reader;
 }
 
 /** As the store compiles it to SQL (backend/store/span-condition.ts). */
