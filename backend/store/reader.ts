@@ -1,6 +1,7 @@
 import type { LogData, SpanData } from '../../function/span/span-data.ts';
 import { archiveTrace } from './archive.ts';
 import { readAttributeKeys, readAttributeValues } from './attribute-completion.ts';
+import { readDependencies } from './dependencies.ts';
 import type { Engine } from './engine.ts';
 import { readFlowTraceIds, readLinks } from './flow.ts';
 import { readRecentLogs } from './log-search.ts';
@@ -41,8 +42,6 @@ const MAX_SPANS_PER_ANSWER = 500_000;
 const MAX_POINTS = 10_000n;
 const MAX_LOGS = 100_000;
 const MAX_INT64 = 2n ** 63n - 1n;
-/** How long before a span its parent, or the span it links to, may have started and still be joined with it. */
-const CAUSE_WITHIN_NANO = 3_600_000_000_000n;
 
 /** Zipkin's client and server halves of a call share one id: two spans of different kinds are no repeat of each other. */
 const ONCE = 'LIMIT 1 BY trace_id, span_id, kind';
@@ -204,35 +203,11 @@ export class SqlReader implements StoreReader, TopicReader {
     }));
   }
 
-  /**
-   * Calls between services, by parent and by link alike: what causes a span is its parent or the spans it links to, and a
-   * consumer that has both to one producer is one call.
-   */
-  async dependencies(range: TimeRange): Promise<readonly DependencyEdge[]> {
-    const effects = within('start', range);
-    const causes = within('start', {
-      startUnixNano: range.startUnixNano - CAUSE_WITHIN_NANO,
-      endUnixNano: range.endUnixNano,
-    });
-    const rows = await this.#engine.rows(
-      `SELECT cause.service, effect.service, uniqExact(effect.trace_id, effect.span_id, cause.trace_id, cause.span_id) AS calls
-       FROM (
-        SELECT trace_id, span_id, service, trace_id AS cause_trace_id, parent_span_id AS cause_span_id
-        FROM spans WHERE ${effects} AND parent_span_id != toFixedString('', 8)
-        UNION ALL
-        SELECT from_trace_id, from_span_id, from_service, to_trace_id, to_span_id
-        FROM links WHERE ${within('from_start', range)}
-       ) AS effect
-       INNER JOIN (SELECT trace_id, span_id, service FROM spans WHERE ${causes}) AS cause
-        ON cause.trace_id = effect.cause_trace_id AND cause.span_id = effect.cause_span_id
-       WHERE cause.service != effect.service
-       GROUP BY cause.service, effect.service ORDER BY calls DESC, cause.service, effect.service`,
-    );
-    return rows.map(([parent, child, calls]) => ({
-      parent: parent as string,
-      child: child as string,
-      callCount: Number(calls),
-    }));
+  async dependencies(
+    range: TimeRange,
+    options: { readonly topics?: boolean } = {},
+  ): Promise<readonly DependencyEdge[]> {
+    return await readDependencies(this.#engine, range, options.topics ?? false);
   }
 
   async logs(traceId: string): Promise<readonly LogData[]> {

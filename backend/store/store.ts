@@ -30,7 +30,8 @@ export interface TraceReader {
   summaries(query: TraceQuery): Promise<readonly TraceSummary[]>;
   /** Links that point *to* a span of this trace (or to one span of it): who continued it elsewhere. */
   linksTo(target: { readonly traceId: string; readonly spanId?: string }): Promise<readonly LinkEdge[]>;
-  dependencies(range: TimeRange): Promise<readonly DependencyEdge[]>;
+  /** Who calls whom. `topics`: records go from service to topic and from topic to service, not past it. */
+  dependencies(range: TimeRange, options?: { readonly topics?: boolean }): Promise<readonly DependencyEdge[]>;
   logs(traceId: string): Promise<readonly LogData[]>;
 }
 
@@ -303,4 +304,6 @@ export interface DependencyEdge {
   readonly parent: string;
   readonly child: string;
   readonly callCount: number;
+  /** Which end is a topic; none when it is left out. */
+  readonly topic?: 'parent' | 'child';
 }

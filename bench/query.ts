@@ -1,0 +1,294 @@
+/**
+ * How fast what was kept is found: fills a store, asks each question many times with other parameters, alone and while spans
+ * come in, and prints p50 / p95 beside the targets.
+ *
+ *   node bench/query.ts [--spans 1000000] [--runs 40] [--seconds 6] [--ingest 20000] [--data DIR]
+ *
+ * `--spans 10000000` takes some minutes to fill, `--spans 50000000` a quarter of an hour and 3 GB. A question is asked `--runs` times, or
+ * as often as goes into `--seconds`. `--data` keeps the store, and uses it if it is there: then nothing is filled.
+ */
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startCollector } from '../backend/collector/collector.ts';
+import { openStore, type OpenStore } from '../backend/store/open-store.ts';
+import { span } from '../backend/store/testing.ts';
+import type { TimeRange } from '../backend/store/store.ts';
+import { silentLog } from '../server/log.ts';
+import type { ClientOptions } from './ingest/client.ts';
+import { loadAverage, Talker } from './ingest/processes.ts';
+import { fill, NANO_PER_SPAN } from './query/fill.ts';
+
+const { values } = parseArgs({
+  options: {
+    spans: { type: 'string', default: '1000000' },
+    runs: { type: 'string', default: '40' },
+    seconds: { type: 'string', default: '6' },
+    ingest: { type: 'string', default: '20000' },
+    data: { type: 'string' },
+  },
+});
+const spans = Number(values.spans);
+const HOUR = 3_600_000_000_000n;
+const folder = values.data ?? (await mkdtemp(join(tmpdir(), 'spoor-query-')));
+const filled = existsSync(join(folder, 'chdb'));
+async function main(): Promise<void> {
+  try {
+    await using store = await openStore({ dataDir: folder });
+    console.log(`${spans} spans, ${availableParallelism()} cores, load ${loadAverage()}`);
+    if (!filled) await fillWithLargeTrace(store);
+    const samples = await sample(store);
+    const alone = await askAll(store, samples);
+    let busy: Answers | undefined;
+    if (values.ingest !== '0') {
+      await using collector = await startCollector({ store: store.writer, httpPort: 0, log: silentLog() });
+      const client = ingestInto(collector.url);
+      busy = await askAll(store, samples);
+      await client.stop();
+    }
+    print(alone, busy);
+  } finally {
+    if (values.data === undefined) await rm(folder, { recursive: true, force: true });
+  }
+}
+
+type Answers = ReadonlyMap<string, readonly number[]>;
+
+interface Question {
+  readonly name: string;
+  /** p50 and p95, ms; one alone is p50's. */
+  readonly target: readonly [number, number?] | undefined;
+  readonly ask: (store: OpenStore, sample: Sample) => Promise<unknown>;
+}
+
+interface Sample {
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly service: string;
+  readonly operation: string;
+  readonly attribute: readonly [string, string];
+  readonly userId: string;
+  /** Of the trace's second, and the hour up to it. */
+  readonly near: TimeRange;
+  readonly hour: TimeRange;
+  /** A span that others link to. */
+  readonly linked: { readonly traceId: string; readonly spanId: string };
+  readonly largeTraceId: string;
+}
+
+const QUESTIONS: readonly Question[] = [
+  { name: 'trace by id', target: [12, 25], ask: (store, { traceId }) => store.reader.trace(traceId) },
+  {
+    name: 'trace by id and time',
+    target: [10, 20],
+    ask: (store, { traceId, near }) => store.reader.trace(traceId, near),
+  },
+  {
+    name: 'id that is not there',
+    target: undefined,
+    ask: (store, { traceId }) => store.reader.trace(`${traceId.slice(8)}00000000`),
+  },
+  {
+    name: 'service, operation, duration, attribute; 1 h',
+    target: [40, 80],
+    ask: (store, { service, operation, attribute, hour }) =>
+      store.reader.findTraceIds({
+        range: hour,
+        service,
+        operation,
+        minDurationNano: 1_000_000n,
+        attributes: { [attribute[0]]: attribute[1] },
+        limit: 20,
+      }),
+  },
+  {
+    name: 'the same, with summaries of what is found',
+    target: undefined,
+    ask: (store, { service, operation, attribute, hour }) =>
+      store.reader.summaries({
+        range: hour,
+        service,
+        operation,
+        minDurationNano: 1_000_000n,
+        attributes: { [attribute[0]]: attribute[1] },
+        limit: 20,
+      }),
+  },
+  {
+    name: 'latest 20 traces of a service; 1 h, summaries',
+    target: undefined,
+    ask: (store, { service, hour }) =>
+      store.reader.summaries({ range: hour, service, attributes: {}, limit: 20 }),
+  },
+  {
+    name: 'rare attribute, any service; 1 h',
+    target: [50, 100],
+    ask: (store, { userId, hour }) =>
+      store.reader.findTraceIds({ range: hour, attributes: { 'user.id': userId }, limit: 20 }),
+  },
+  { name: 'services', target: [10], ask: (store) => store.reader.services() },
+  {
+    name: 'operations of a service',
+    target: [10],
+    ask: (store, { service }) => store.reader.operations({ service }),
+  },
+  {
+    name: 'rate, errors, duration by the minute; 1 h',
+    target: [30],
+    ask: (store, { service, operation, hour }) =>
+      store.reader.red({ range: hour, service, operation, stepSeconds: 60 }),
+  },
+  {
+    name: 'dependency edges; 1 h',
+    target: [100],
+    ask: (store, { hour }) => store.reader.dependencies(hour),
+  },
+  { name: 'links back from a span', target: [15], ask: (store, { linked }) => store.reader.linksTo(linked) },
+  {
+    name: 'a trace of 10,000 spans',
+    target: [300],
+    ask: (store, { largeTraceId }) => store.reader.trace(largeTraceId),
+  },
+];
+
+const LARGE_TRACE = 'feed'.repeat(8);
+
+async function fillWithLargeTrace(store: OpenStore): Promise<void> {
+  const began = performance.now();
+  const start = Math.floor(Date.now() / 60_000) * 60_000 * 1e6 - spans * NANO_PER_SPAN;
+  await fill(store, spans, start);
+  const middle = BigInt(Math.round(start + (spans / 2) * NANO_PER_SPAN));
+  await store.writer.writeSpans(
+    Array.from({ length: 10_000 }, (_, at) =>
+      span({
+        traceId: LARGE_TRACE,
+        resource: { 'service.name': `service-${at % 20}` },
+        startTimeUnixNano: middle + BigInt(at) * 1_000n,
+        endTimeUnixNano: middle + BigInt(at) * 1_000n + 500_000n,
+        attributes: { 'attribute.key.1': `value-${at % 1000}`, at: BigInt(at) },
+      }),
+    ),
+  );
+  await settled(store);
+  const [row] = await store.engine.rows(
+    `SELECT count(), sum(rows) FROM system.parts WHERE active AND table = 'spans'`,
+  );
+  console.log(
+    `filled in ${((performance.now() - began) / 1000).toFixed(0)} s: ${String(row?.[1])} spans in ${String(row?.[0])} parts`,
+  );
+}
+
+/** Until no merge is under way, a minute at most. */
+async function settled(store: OpenStore): Promise<void> {
+  for (let quiet = 0, tries = 0; quiet < 3 && tries < 60; tries += 1) {
+    const [row] = await store.engine.rows('SELECT count() FROM system.merges');
+    quiet = row?.[0] === '0' ? quiet + 1 : 0;
+    await new Promise((done) => setTimeout(done, 1000));
+  }
+}
+
+/** Parameters from the data itself, spread over it. */
+async function sample(store: OpenStore): Promise<readonly Sample[]> {
+  const some = Math.max(1, Math.floor(spans / 10 / 400));
+  const roots = await store.engine.rows(
+    `SELECT lower(hex(trace_id)), lower(hex(span_id)), service, name, mapKeys(attributes)[1], mapValues(attributes)[1],
+       attributes['user.id'], toUnixTimestamp64Nano(start)
+     FROM spans WHERE parent_span_id = toFixedString('', 8) AND attributes['user.id'] != '' AND cityHash64(trace_id) % ${some} = 0
+     ORDER BY cityHash64(span_id) LIMIT ${values.runs}`,
+  );
+  const linked = await store.engine.rows(
+    `SELECT lower(hex(to_trace_id)), lower(hex(to_span_id)) FROM links ORDER BY cityHash64(from_span_id) LIMIT ${values.runs}`,
+  );
+  const [ends] = await store.engine.rows(
+    `SELECT toUnixTimestamp64Nano(min(start)), toUnixTimestamp64Nano(max(start)) FROM spans`,
+  );
+  const [first, last] = ends as readonly [string, string];
+  return roots.map((row, at) => {
+    const [traceId, spanId, service, operation, key, value, userId, start] =
+      row as readonly string[] as string[];
+    const time = BigInt(start as string);
+    // A whole hour of the data, if there is one.
+    const end = [time, BigInt(first) + HOUR].reduce((a, b) => (a > b ? a : b));
+    const hourEnd = end > BigInt(last) ? BigInt(last) : end;
+    const [toTrace, toSpan] = (linked[at % Math.max(1, linked.length)] ?? [traceId, spanId]) as string[];
+    return {
+      traceId: traceId as string,
+      spanId: spanId as string,
+      service: service as string,
+      operation: operation as string,
+      attribute: [key as string, value as string],
+      userId: userId as string,
+      near: { startUnixNano: time - 60_000_000_000n, endUnixNano: time + 60_000_000_000n },
+      hour: { startUnixNano: hourEnd - HOUR, endUnixNano: hourEnd },
+      linked: { traceId: toTrace as string, spanId: toSpan as string },
+      largeTraceId: LARGE_TRACE,
+    };
+  });
+}
+
+async function askAll(store: OpenStore, samples: readonly Sample[]): Promise<Answers> {
+  const answers = new Map<string, readonly number[]>();
+  for (const { name, ask } of QUESTIONS) {
+    for (const one of samples.slice(0, 2)) await ask(store, one);
+    const times: number[] = [];
+    const until = performance.now() + Number(values.seconds) * 1000;
+    for (const one of samples) {
+      const began = performance.now();
+      await ask(store, one);
+      times.push(performance.now() - began);
+      if (performance.now() > until) break;
+    }
+    answers.set(
+      name,
+      times.sort((a, b) => a - b),
+    );
+  }
+  return answers;
+}
+
+function ingestInto(url: string): { readonly stop: () => Promise<void> } {
+  const spansPerSecond = Number(values.ingest);
+  const options: ClientOptions = {
+    url,
+    shape: 'jaeger',
+    spans: spansPerSecond * 3600,
+    spansPerBody: 1000,
+    connections: 8,
+    salt: 77,
+    startUnixNano: String(BigInt(Date.now()) * 1_000_000n),
+    overSeconds: 3600,
+    spansPerSecond,
+  };
+  const client = new Talker('client.ts', [JSON.stringify(options)]);
+  return {
+    async stop() {
+      client.child.kill();
+      await client[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function print(alone: Answers, busy: Answers | undefined): void {
+  const cell = (times: readonly number[] | undefined) =>
+    times === undefined ? '-' : `${at(times, 0.5).toFixed(1)} / ${at(times, 0.95).toFixed(1)}`;
+  console.log(
+    `| ms, p50 / p95 | target | alone | ${values.ingest} spans/s coming in | ratio of p50 | n |\n|---|---|---|---|---|---|`,
+  );
+  for (const { name, target } of QUESTIONS) {
+    const own = alone.get(name) ?? [];
+    const other = busy?.get(name);
+    const ratio = other === undefined ? '-' : (at(other, 0.5) / at(own, 0.5)).toFixed(2);
+    console.log(
+      `| ${name} | ${target?.join(' / ') ?? ''} | ${cell(own)} | ${cell(other)} | ${ratio} | ${own.length} |`,
+    );
+  }
+  console.log(`load ${loadAverage()}`);
+}
+
+function at(sorted: readonly number[], quantile: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * quantile))] ?? NaN;
+}
+
+await main();
