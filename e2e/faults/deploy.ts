@@ -7,13 +7,17 @@ import type { SpoorUp } from '../support/spoor.ts';
 
 const FUNCTIONS = join(import.meta.dirname, 'functions');
 
+/** By how many warm processes it keeps. `pooled` and `unpooled` start slowly while the flag `start` is up. */
+const ENVIRONMENTS = { nodejs: 2, pooled: 1, unpooled: 0 } as const;
+type Environment = keyof typeof ENVIRONMENTS;
+
 /** A function of this folder, under a name of its own, behind `/NAME`. */
 export interface Planted {
   readonly name: string;
   /** File in `functions/`, without `.js`. */
   readonly source: string;
   readonly spec?: Readonly<Record<string, unknown>>;
-  readonly environment?: 'nodejs' | 'slow-start';
+  readonly environment?: Environment;
   readonly trigger?: { readonly topic: string; readonly metadata?: Readonly<Record<string, string>> };
 }
 
@@ -26,7 +30,11 @@ export const PLANTED: readonly Planted[] = [
   { name: 'hog', source: 'worker', spec: { resources: { limits: { memory: '32Mi' } }, requestsPerPod: 1 } },
   { name: 'lone', source: 'worker', spec: { concurrency: 1, requestsPerPod: 1 } },
   { name: 'fresh', source: 'worker', spec: { onceOnly: true } },
-  { name: 'starter', source: 'worker', spec: { onceOnly: true }, environment: 'slow-start' },
+  { name: 'starter', source: 'worker', spec: { onceOnly: true }, environment: 'unpooled' },
+  { name: 'pooler', source: 'worker', spec: { onceOnly: true }, environment: 'pooled' },
+  { name: 'parcel', source: 'worker', spec: { onceOnly: true } },
+  { name: 'crowd', source: 'worker', spec: { concurrency: 1 } },
+  { name: 'absent', source: 'worker', trigger: { topic: 'absent' } },
   {
     name: 'reader',
     source: 'worker',
@@ -56,7 +64,7 @@ export async function deployPlanted(
         name: 'faults',
         uid: '8d0c3d2e-4d0b-4c64-8b5e-3f7f6a1d9b10',
       },
-      ...(['nodejs', 'slow-start'] as const).map(environment),
+      ...(Object.keys(ENVIRONMENTS) as Environment[]).map(environment),
     ];
     for (const planted of PLANTED) {
       const source = replaced[planted.name] ?? planted.source;
@@ -75,10 +83,10 @@ export async function deployPlanted(
   }
 }
 
-function environment(name: 'nodejs' | 'slow-start'): object {
+function environment(name: Environment): object {
   const preload = join(FUNCTIONS, 'slow-start.cjs');
   return {
-    ...head('Environment', name === 'nodejs' ? 'faults-nodejs' : 'faults-slow-start'),
+    ...head('Environment', `faults-${name}`),
     spec: {
       version: 3,
       runtime: {
@@ -87,7 +95,7 @@ function environment(name: 'nodejs' | 'slow-start'): object {
           ? {}
           : { container: { env: [{ name: 'NODE_OPTIONS', value: `--require ${preload}` }] } }),
       },
-      poolsize: name === 'nodejs' ? 2 : 0,
+      poolsize: ENVIRONMENTS[name],
     },
   };
 }
@@ -95,7 +103,7 @@ function environment(name: 'nodejs' | 'slow-start'): object {
 function resourcesOf(planted: Planted, source: string): object[] {
   const { name, trigger } = planted;
   const env = {
-    name: planted.environment === 'slow-start' ? 'faults-slow-start' : 'faults-nodejs',
+    name: `faults-${planted.environment ?? 'nodejs'}`,
     namespace: 'default',
   };
   return [

@@ -8,7 +8,7 @@ const KINDS = [
   'SIGKILL',
   'exception',
   'dependency down',
-  'queue lag by a slow consumer',
+  'queue lag by few partitions',
   'lost context',
 ];
 
@@ -18,6 +18,7 @@ void test('a planted fault is the first cause, and a healthy run is given none',
     runs: 1,
     healthy: 6,
     kinds: KINDS,
+    timeLimitMs: 180_000,
     say: (line) => said.push(line),
   });
   assert.deepEqual(

@@ -1,4 +1,4 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { randomBytes } from 'node:crypto';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SpanData } from '../../function/span/span-data.ts';
 import type { CauseKindJson } from '../../backend/query/shapes.ts';
+import { ControlClient } from '../../platform/spec/client.ts';
 import { greet, type SpoorUp } from '../support/spoor.ts';
 import { deployPlanted } from './deploy.ts';
 
@@ -26,16 +27,21 @@ export interface Fault {
 
 export interface Site {
   readonly up: SpoorUp;
-  /** A server outside, which nobody traces: `/ok`, `/slow` (800 ms), `/503`. */
+  /** A server outside, which nobody traces: `/ok`, `/slow` (800 ms), `/503`, `/package/…` (the worker's source after 1,200 ms). */
   readonly outside: string;
   /** Nobody listens here. */
   readonly nowhere: string;
 }
 
 export async function openSite(up: SpoorUp): Promise<Site & AsyncDisposable> {
+  const worker = await readFile(join(import.meta.dirname, 'functions', 'worker.js'), 'utf8');
   const server = createServer((request, response) => {
-    if (request.url === '/503') response.writeHead(503);
-    void sleep(request.url === '/slow' ? 800 : 2).then(() => response.end('ok'));
+    const url = request.url ?? '';
+    if (url === '/503') response.writeHead(503);
+    if (url.startsWith('/package/'))
+      // Never the same twice: what is known is not fetched again.
+      void sleep(1_200).then(() => response.end(`${worker}\n// ${url}\n`));
+    else void sleep(url === '/slow' ? 800 : 2).then(() => response.end('ok'));
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const closed = createServer();
@@ -179,6 +185,71 @@ export const FAULTS: readonly Fault[] = [
     arrived: isRooted,
   },
   {
+    name: 'CPU burn',
+    expected: 'CPU burn',
+    owner: 'worker',
+    plant: call('worker', { fault: 'burn' }),
+    healthy: call('worker', {}),
+    arrived: isRooted,
+  },
+  {
+    name: 'blocked loop',
+    expected: 'blocked event loop',
+    owner: 'worker',
+    plant: call('worker', { fault: 'block' }),
+    healthy: call('worker', {}),
+    arrived: isRooted,
+  },
+  {
+    name: 'noisy neighbour',
+    expected: 'noisy neighbour',
+    owner: 'crowd',
+    plant: async (site) => {
+      const noisy = post(site.up, 'crowd', { fault: 'burn' });
+      await sleep(200);
+      const traceId = await post(site.up, 'crowd', {});
+      await noisy;
+      return traceId;
+    },
+    healthy: call('crowd', {}),
+    arrived: isRooted,
+  },
+  {
+    name: 'cold start: fetch',
+    expected: 'cold start: fetch package',
+    owner: 'parcel',
+    plant: async (site) => {
+      const client = new ControlClient(site.up.internal);
+      const parcel = await client.get('Package', { name: 'parcel', namespace: 'default' });
+      if (!parcel) throw new Error('there is no package [parcel]');
+      const url = `${site.outside}/package/${randomBytes(6).toString('hex')}.js`;
+      await client.put({ ...parcel, spec: { ...parcel.spec, deployment: { type: 'url', url } } });
+      return post(site.up, 'parcel', {});
+    },
+    healthy: call('parcel', {}),
+    arrived: isRooted,
+  },
+  {
+    name: 'pool empty',
+    expected: 'pool empty',
+    owner: 'pooler',
+    plant: withFlag('start', async (site) => {
+      // The first takes the warm one; the second comes before there is another.
+      const first = post(site.up, 'pooler', {});
+      await sleep(30);
+      const traceId = await post(site.up, 'pooler', {});
+      await first;
+      return traceId;
+    }),
+    healthy: async (site) => {
+      const traceId = await post(site.up, 'pooler', {});
+      // Until the pool is filled up again, also from a process that began under the flag.
+      await sleep(2_000);
+      return traceId;
+    },
+    arrived: isRooted,
+  },
+  {
     name: 'cold start: load',
     expected: 'cold start: load function',
     owner: 'fresh',
@@ -211,8 +282,63 @@ export const FAULTS: readonly Fault[] = [
     arrived: isConsumed,
   },
   {
+    name: 'queue lag by few partitions',
+    expected: 'queue lag: few partitions',
+    owner: 'work',
+    plant: async (site) => {
+      for (let i = 0; i < 8; i += 1) await send('work', { sleepMs: 200 })(site);
+      return send('work', {})(site);
+    },
+    healthy: send('work', {}),
+    arrived: isConsumed,
+  },
+  {
+    name: 'queue lag by rebalance',
+    expected: 'queue lag: consumer away',
+    owner: 'absent',
+    plant: async (site) => {
+      const client = new ControlClient(site.up.internal);
+      const reference = { name: 'absent', namespace: 'default' };
+      const trigger = await client.get('MessageQueueTrigger', reference);
+      if (!trigger) throw new Error('there is no trigger [absent]');
+      await client.delete('MessageQueueTrigger', reference);
+      await sleep(100);
+      const traceId = await send('absent', {})(site);
+      await sleep(1_200);
+      await client.create(trigger);
+      return traceId;
+    },
+    healthy: send('absent', {}),
+    arrived: isConsumed,
+  },
+  {
+    name: 'dead letter',
+    expected: 'poison message',
+    owner: 'reader',
+    plant: send('work', { fault: 'throw' }),
+    healthy: send('work', {}),
+    arrived: hasSpan('send work-errors'),
+  },
+  {
+    name: 'backend lag',
+    expected: 'backend lag',
+    plant: async (site) => {
+      const agent = await site.up.partPid('agent');
+      process.kill(agent, 'SIGSTOP');
+      try {
+        const traceId = await post(site.up, 'worker', {});
+        await sleep(5_500);
+        return traceId;
+      } finally {
+        process.kill(agent, 'SIGCONT');
+      }
+    },
+    healthy: call('worker', {}),
+    arrived: isRooted,
+  },
+  {
     name: 'queue lag by a slow consumer',
-    expected: 'queue lag',
+    expected: 'queue lag: slow consumer',
     owner: 'work',
     plant: async (site) => {
       await send('work', { sleepMs: 1_200 })(site);
@@ -268,11 +394,15 @@ export const FAULTS: readonly Fault[] = [
   },
 ];
 
+/** Longer than the longest time-out of a planted function. */
+const CALL_TIMEOUT_MS = 30_000;
+
 async function post(up: SpoorUp, name: string, body: Body): Promise<string> {
   const response = await fetch(`${up.router}/${name}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
+    signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
   });
   await response.arrayBuffer();
   return response.headers.get('traceresponse')?.split('-')[1] ?? '';

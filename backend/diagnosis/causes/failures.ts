@@ -223,14 +223,18 @@ function openCallOf(nodes: readonly FlowNode[]): FlowNode | undefined {
   return nodes.find(({ span }) => span.kind === SPAN_KIND.client && !isInvoke(span) && isUnfinished(span));
 }
 
-function typicalTime(owner: string, { baseline }: Evidence): Sentence[] {
+function typicalTime(owner: string, { baseline, others }: Evidence): Sentence[] {
   const usual = baseline.typical('handler', owner);
+  const examples = others
+    .filter((other) => !other.isFailed)
+    .flatMap(({ nodes }) => nodes.filter(({ span }) => isFunctionSpan(span) && functionOf(span) === owner))
+    .slice(0, 3);
   return baseline.runs === 0 || usual === 0n
     ? []
     : [
         sentence(
           `Otherwise it takes ${inMs(usual)} ms (median of ${baseline.runs} healthy runs).`,
-          [],
+          examples,
           [milliseconds('typical', usual), amount('runs', baseline.runs)],
         ),
       ];

@@ -53,6 +53,14 @@ async function act({ sleepMs, fault, call, target, raw }) {
     case 'kill':
       process.kill(process.pid, 'SIGKILL');
       return sleep(10_000);
+    case 'burn': {
+      const { user } = process.cpuUsage();
+      while (process.cpuUsage().user - user < 900_000);
+      return 200;
+    }
+    case 'block':
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 900);
+      return 200;
     case 'memory': {
       const kept = [];
       for (;;) kept.push(Array.from({ length: 100_000 }, () => kept.length));
