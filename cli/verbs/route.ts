@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Option, type Command } from 'commander';
 import { toManifest } from '../../platform/spec/manifest.ts';
-import type { FunctionReference, HTTPTrigger } from '../../platform/spec/resources.ts';
+import { keyOf, type FunctionReference, type HTTPTrigger } from '../../platform/spec/resources.ts';
+import { routeCondition, routeConditions } from '../../platform/spec/route-conflict.ts';
 import { functionNames } from '../../platform/spec/validate.ts';
 import type { CliContext } from '../context.ts';
 import {
@@ -55,7 +56,10 @@ export function register(program: Command, context: CliContext): void {
     .requiredOption('--name <name>', 'name of the trigger')
     .addOption(outputOption(['json', 'yaml']))
     .action(async (flags: NameFlags & { output?: string }) => {
-      context.out.object(toManifest(await mustGet(context, 'HTTPTrigger', flags)), flags.output);
+      const found = await mustGet(context, 'HTTPTrigger', flags);
+      const all = await (await context.client()).list('HTTPTrigger');
+      const status = { conditions: [routeCondition(found, all)] };
+      context.out.object({ ...toManifest(found), status }, flags.output);
     });
 
   routeFlags(
@@ -136,16 +140,23 @@ export function register(program: Command, context: CliContext): void {
   listed(verb(route, 'list', 'list HTTP triggers', 'spoor route list'))
     .option('--function <name>', 'only those of this function')
     .action(async (flags: ListFlags & { function?: string }) => {
-      const all = await (
-        await context.client()
-      ).list('HTTPTrigger', flags.allNamespaces ? undefined : flags.namespace);
+      // Of every namespace: they share one router, so that one can stand in another's way.
+      const all = await (await context.client()).list('HTTPTrigger');
+      const conditions = routeConditions(all);
       const found = all.filter(
-        ({ spec }) =>
-          flags.function === undefined || functionNames(spec.functionref).includes(flags.function),
+        ({ metadata, spec }) =>
+          (flags.allNamespaces === true || metadata.namespace === flags.namespace) &&
+          (flags.function === undefined || functionNames(spec.functionref).includes(flags.function)),
       );
+      const conditionOf = ({ metadata }: HTTPTrigger) => conditions.get(keyOf(metadata));
+      const statusOf = (trigger: HTTPTrigger) => {
+        const condition = conditionOf(trigger);
+        return condition?.reason === 'RouteConflict' ? `RouteConflict: ${condition.message}` : '';
+      };
       context.out.list(
-        found.map(({ metadata, spec }) => ({
+        found.map(({ metadata, spec }, index) => ({
           name: metadata.name,
+          status: statusOf(found[index] as HTTPTrigger),
           method: spec.methods.join(','),
           url: spec.prefix || spec.relativeurl,
           functions: describeReference(spec.functionref),
@@ -163,9 +174,13 @@ export function register(program: Command, context: CliContext): void {
           { title: 'PREFIX', key: 'prefix', wide: true },
           { title: 'MODE', key: 'mode', wide: true },
           { title: 'NAMESPACE', key: 'namespace' },
+          { title: 'STATUS', key: 'status' },
         ],
         flags.output,
-        found.map(toManifest),
+        found.map((trigger) => ({
+          ...toManifest(trigger),
+          status: { conditions: [conditionOf(trigger)] },
+        })),
       );
     });
 }

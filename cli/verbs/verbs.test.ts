@@ -20,6 +20,23 @@ import { nextTimes } from './tt.ts';
 const HELLO = 'module.exports = async () => ({ status: 200, body: "hello" })';
 const DEFAULT = 'default';
 
+void test('a route in the shadow of an older one says so, and is not waited for', async () => {
+  await using spoor = await startCli();
+  await writeFile(spoor.path('hello.js'), HELLO);
+  await spoor.run('env', 'create', '--name', 'nodejs', '--image', 'node-env');
+  await spoor.run('fn', 'create', '--name', 'hello', '--env', 'nodejs', '--code', spoor.path('hello.js'));
+  for (const name of ['first', 'second'])
+    await spoor.run('route', 'create', '--function', 'hello', '--url', '/hello', '--name', name);
+  const list = (await spoor.run('route', 'list')).out;
+  assert.match(list, /^second .* RouteConflict: shadowed by default\/first \(GET\)$/m);
+  assert.doesNotMatch(list, /^first .* RouteConflict/m);
+  assert.match((await spoor.run('route', 'get', '--name', 'second')).out, /reason: RouteConflict/);
+  assert.match((await spoor.run('route', 'wait', '--name', 'first')).out, /condition met/);
+  const waited = await spoor.run('route', 'wait', '--name', 'second', '--for', 'condition=RouteAdmitted');
+  assert.equal(waited.code, 1);
+  assert.match(waited.err, /RouteConflict: it is shadowed by default\/first/);
+});
+
 void test("Fission's quick start works word for word", async () => {
   await using spoor = await startCli();
   await writeFile(spoor.path('hello.js'), HELLO);

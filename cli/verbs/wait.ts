@@ -3,7 +3,15 @@ import type { Command } from 'commander';
 import { Failure } from '../../server/failure.ts';
 import type { ControlClient } from '../../platform/spec/client.ts';
 import { describe } from '../../platform/spec/kinds.ts';
-import type { Kind, Reference, Resource } from '../../platform/spec/resources.ts';
+import type {
+  HTTPTrigger,
+  Kind,
+  MessageQueueTrigger,
+  Reference,
+  Resource,
+  TimeTrigger,
+} from '../../platform/spec/resources.ts';
+import { routeCondition } from '../../platform/spec/route-conflict.ts';
 import { functionNames } from '../../platform/spec/validate.ts';
 import type { CliContext } from '../context.ts';
 import { durationMs, namespaced, verb, wrongUsage, type NameFlags } from './flags.ts';
@@ -133,13 +141,18 @@ async function stateOf(client: ControlClient, resource: Resource, condition: str
         needed.filter(([name]) => condition === 'Ready' || condition === name),
       );
     }
-    case 'HTTPTrigger':
+    case 'HTTPTrigger': {
+      if (condition !== 'FunctionReady') {
+        const route = routeCondition(resource, await client.list('HTTPTrigger'));
+        if (route.status === 'False')
+          return { value: false, why: `${route.reason}: it is ${route.message}`, isFinal: true };
+        if (condition === 'RouteAdmitted') return yes;
+      }
+      return await functionsReady(client, resource);
+    }
     case 'MessageQueueTrigger':
     case 'TimeTrigger':
-      return await all(
-        client,
-        functionNames(resource.spec.functionref).map((name) => ['', 'Function', { name, namespace }]),
-      );
+      return await functionsReady(client, resource);
     case 'CanaryConfig': {
       const { status } = resource.status;
       if (condition === 'Ready') return yes;
@@ -147,6 +160,17 @@ async function stateOf(client: ControlClient, resource: Resource, condition: str
       return { value: status === 'succeeded', why: `its status is ${status}`, isFinal };
     }
   }
+}
+
+async function functionsReady(
+  client: ControlClient,
+  { spec, metadata: { namespace } }: HTTPTrigger | MessageQueueTrigger | TimeTrigger,
+): Promise<State> {
+  const names = functionNames(spec.functionref);
+  return await all(
+    client,
+    names.map((name) => ['', 'Function', { name, namespace }]),
+  );
 }
 
 const yes: State = { value: true, why: 'it is there' };

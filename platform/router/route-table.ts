@@ -1,4 +1,5 @@
 import { keyOf, type HTTPTrigger } from '../spec/resources.ts';
+import { isOlder } from '../spec/route-conflict.ts';
 import { parseTemplate, type Template } from './template.ts';
 
 /** A trigger, ready to be matched. */
@@ -211,15 +212,8 @@ function listOf(node: Node, route: Route): Route[] {
 }
 
 function insertByAge(routes: Route[], route: Route): void {
-  const at = routes.findIndex((other) => isOlder(route, other));
+  const at = routes.findIndex((other) => isOlder(route.trigger, other.trigger));
   routes.splice(at < 0 ? routes.length : at, 0, route);
-}
-
-function isOlder(a: Route, b: Route): boolean {
-  const [one, other] = [a.trigger.metadata, b.trigger.metadata];
-  if (one.creationTimestamp !== other.creationTimestamp)
-    return one.creationTimestamp < other.creationTimestamp;
-  return one.name < other.name;
 }
 
 function shadowing(routes: readonly Route[], route: Route): HTTPTrigger[] {

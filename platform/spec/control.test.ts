@@ -31,6 +31,43 @@ void test('what the client puts is in the registry, and comes back typed', async
   assert.equal(await client.get('Environment', NODEJS), undefined);
 });
 
+void test('a trigger in the shadow of an older one says so, for the methods it has lost', async () => {
+  await using platform = await startControl();
+  const { registry, url } = platform;
+  const put = (name: string, spec: object) =>
+    registry.put(
+      fromManifest({
+        kind: 'HTTPTrigger',
+        metadata: { name },
+        spec: { functionref: { type: 'name', name: 'f' }, ...spec },
+      }),
+    );
+  await put('a', { relativeurl: '/x', methods: ['GET', 'PUT'] });
+  await put('b', { relativeurl: '/x', methods: ['GET'] });
+  await put('c', { relativeurl: '/x', methods: ['PUT', 'POST'] });
+  await put('d', { relativeurl: '/x', host: 'other.example', methods: ['GET'] });
+  await put('e', { prefix: '/x', methods: [] });
+  const { items } = (await (await fetch(`${url}/control/v1/httptriggers`)).json()) as {
+    items: { metadata: { name: string }; status: { conditions: Record<string, string>[] } }[];
+  };
+  assert.deepEqual(
+    items.map(({ metadata, status: { conditions } }) => [
+      metadata.name,
+      conditions[0]?.['type'],
+      conditions[0]?.['status'],
+      conditions[0]?.['reason'],
+      conditions[0]?.['message'],
+    ]),
+    [
+      ['a', 'RouteAdmitted', 'True', 'Admitted', ''],
+      ['b', 'RouteAdmitted', 'False', 'RouteConflict', 'shadowed by default/a (GET)'],
+      ['c', 'RouteAdmitted', 'True', 'RouteConflict', 'shadowed by default/a (PUT)'],
+      ['d', 'RouteAdmitted', 'True', 'Admitted', ''],
+      ['e', 'RouteAdmitted', 'True', 'Admitted', ''],
+    ],
+  );
+});
+
 void test('creating twice is a conflict, deleting nothing is not found', async () => {
   await using platform = await startControl();
   const { client } = platform;

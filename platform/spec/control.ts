@@ -12,9 +12,10 @@ import {
 } from './apply-set.ts';
 import { recordFailure } from './build.ts';
 import { describe, kindOfPlural } from './kinds.ts';
-import { fromManifest, toManifest } from './manifest.ts';
+import { fromManifest, toManifest, type Manifest } from './manifest.ts';
 import { MAX_ARCHIVE_BYTES } from './package-store.ts';
-import { keyOf, type Kind, type Reference } from './resources.ts';
+import { keyOf, type Kind, type Reference, type Resource } from './resources.ts';
+import { routeConditions, type RouteCondition } from './route-conflict.ts';
 import type { Registry } from './registry.ts';
 
 export interface ControlExtras {
@@ -168,7 +169,7 @@ async function collectionOf(
     const items = registry
       .list(kind)
       .filter(({ metadata }) => namespace === null || metadata.namespace === namespace)
-      .map(toManifest);
+      .map(withConditions(registry));
     return { status: 200, body: { items } };
   }
   const resource = await readResource(registry, request, kind);
@@ -196,7 +197,7 @@ async function one(
     case 'GET': {
       const found = registry.get(kind, reference);
       if (!found) throw missing('get');
-      return { status: 200, body: toManifest(found) };
+      return { status: 200, body: withConditions(registry)(found) };
     }
     case 'DELETE': {
       const deleted = await registry.delete(kind, reference);
@@ -215,6 +216,17 @@ async function one(
       return { status: isNew ? 201 : 200, body: toManifest(await registry.put(resource)) };
     }
   }
+}
+
+/** What the platform knows of a resource beyond what was declared: for a trigger, whether its route is another's. Not kept. */
+function withConditions(registry: Registry): (resource: Resource) => Manifest {
+  let routes: ReadonlyMap<string, RouteCondition> | undefined;
+  return (resource) => {
+    const manifest = toManifest(resource);
+    if (resource.kind !== 'HTTPTrigger') return manifest;
+    routes ??= routeConditions(registry.list('HTTPTrigger'));
+    return { ...manifest, status: { conditions: [routes.get(keyOf(resource.metadata))] } };
+  };
 }
 
 async function archives(

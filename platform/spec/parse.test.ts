@@ -209,7 +209,7 @@ void test('an image name selects our environment of its language', () => {
   ])
     assert.equal(runtime(image), 'python');
   assert.throws(() => runtime('fission/go-env'), { reason: 'not_supported', message: /\[fission\/go-env\]/ });
-  for (const image of ['nodemon', 'pythonista', 'node_exporter', ''])
+  for (const image of ['nodemon', 'pythonista', 'node_exporter'])
     assert.throws(() => runtime(image), { reason: 'not_supported' });
 });
 
