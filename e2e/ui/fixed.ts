@@ -2,6 +2,7 @@ import { mock } from 'node:test';
 import { greeting, greetingLogs } from '../../backend/query/test/greetings.ts';
 import { memoryReader } from '../../backend/query/test/memory-reader.ts';
 import { startQuery } from '../../backend/query/query.ts';
+import type { SpanData } from '../../function/span/span-data.ts';
 import { buildUi } from '../../scripts/build-ui.ts';
 import { silentLog } from '../../server/log.ts';
 
@@ -17,7 +18,7 @@ export interface FixedGreetings extends AsyncDisposable {
  * The query server over the same greetings on every machine and every day, one of each fault in the ten minutes before FIXED_NOW_MS, at
  * which this process's Date stands still meanwhile. Open its pages with `openScreen(browser, { nowMs: FIXED_NOW_MS })`.
  */
-export async function startFixed(): Promise<FixedGreetings> {
+export async function startFixed(more: readonly SpanData[] = []): Promise<FixedGreetings> {
   const uiDir = await buildUi();
   const at = (minutesAgo: number) => BigInt(FIXED_NOW_MS - minutesAgo * 60_000) * 1_000_000n;
   const traces = {
@@ -29,7 +30,7 @@ export async function startFixed(): Promise<FixedGreetings> {
   };
   // Others like them, so that "usually" means something.
   const usual = Array.from({ length: 12 }, (_, i) => greeting(100 + i, at(9 - i / 2), 'warm'));
-  const spans = [...Object.values(traces), ...usual].flat();
+  const spans = [...[...Object.values(traces), ...usual].flat(), ...more];
   mock.timers.enable({ apis: ['Date'], now: FIXED_NOW_MS });
   const server = await startQuery({
     reader: memoryReader(spans, greetingLogs(spans)),

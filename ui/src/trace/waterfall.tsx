@@ -92,7 +92,10 @@ export function Waterfall(props: {
       return next;
     });
   }, []);
-  const focusRow = rows.findIndex((index) => trace.spans[index]?.id === focusId);
+  const focusRow = useMemo(
+    () => rows.findIndex((index) => trace.spans[index]?.id === focusId),
+    [rows, trace, focusId],
+  );
   const moveTo = (row: number) => {
     const clamped = Math.min(rows.length - 1, Math.max(0, row));
     const span = trace.spans[rows[clamped] ?? 0];
