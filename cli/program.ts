@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { Failure, toFailure } from '../server/failure.ts';
 import { createCliContext } from './context.ts';
+import { parseBytes, parseDays } from './retention.ts';
 import { DEFAULT_PORTS, type Settings } from './settings.ts';
 import { registerVerbs } from './verbs/register.ts';
 import * as traceVerbs from './trace/verbs.ts';
@@ -51,6 +52,11 @@ const EXTRA_PORTS = {
   jaegerUdp: `Jaeger's Thrift over UDP (default: ${DEFAULT_PORTS.jaegerUdp} if free)`,
   zipkin: `Zipkin (default: ${DEFAULT_PORTS.zipkin} if free)`,
   sampling: `remote sampling strategies (default: ${DEFAULT_PORTS.sampling} if free)`,
+} as const;
+
+const RETENTION = {
+  retention: 'keep traces for so many days or weeks, 7d or 2w; then whole days go (default: forever)',
+  maxDisk: 'keep traces in so much of the disk, 10GB; past it the oldest days go (default: no limit)',
 } as const;
 
 serverFlags(program.command('up'))
@@ -155,6 +161,8 @@ partFlags(program.command('backend'))
   .option('--jaeger-udp-port <port>', EXTRA_PORTS.jaegerUdp, parsePort)
   .option('--zipkin-port <port>', EXTRA_PORTS.zipkin, parsePort)
   .option('--sampling-port <port>', EXTRA_PORTS.sampling, parsePort)
+  .option('--retention <days>', RETENTION.retention, parseDays)
+  .option('--max-disk <size>', RETENTION.maxDisk, parseBytes)
   .option('--ui-dir <dir>', 'built UI to serve')
   .addHelpText(
     'after',
@@ -162,7 +170,9 @@ partFlags(program.command('backend'))
   )
   .action(
     async (
-      flags: PartFlags & ExtraPortFlags & { queryPort: number; otlpHttpPort: number; uiDir?: string },
+      flags: PartFlags &
+        ExtraPortFlags &
+        RetentionFlags & { queryPort: number; otlpHttpPort: number; uiDir?: string },
     ) => {
       const { runPart } = await import('./parts/run.ts');
       const { startBackendPart } = await import('./parts/backend.ts');
@@ -175,6 +185,8 @@ partFlags(program.command('backend'))
             otlpHttpPort: flags.otlpHttpPort,
             ...extraPortsOf(flags),
             clickhouseUrl: process.env['CLICKHOUSE_URL'],
+            keepDays: flags.retention,
+            maxDiskBytes: flags.maxDisk,
             uiDir: flags.uiDir,
             token: process.env['SPOOR_TOKEN'],
           },
@@ -308,7 +320,12 @@ interface ExtraPortFlags {
   readonly samplingPort?: number;
 }
 
-interface ServerFlags extends ExtraPortFlags {
+interface RetentionFlags {
+  readonly retention?: number;
+  readonly maxDisk?: number;
+}
+
+interface ServerFlags extends ExtraPortFlags, RetentionFlags {
   readonly host: string;
   readonly routerPort: number;
   readonly internalPort: number;
@@ -337,6 +354,8 @@ function serverFlags(command: Command): Command {
     .option('--jaeger-udp-port <port>', EXTRA_PORTS.jaegerUdp, parsePort)
     .option('--zipkin-port <port>', EXTRA_PORTS.zipkin, parsePort)
     .option('--sampling-port <port>', EXTRA_PORTS.sampling, parsePort)
+    .option('--retention <days>', RETENTION.retention, parseDays)
+    .option('--max-disk <size>', RETENTION.maxDisk, parseBytes)
     .option('--kafka <brokers>', KAFKA_HELP)
     .option('--token <token>', 'what callers must send (default: SPOOR_TOKEN)')
     .addOption(
@@ -379,6 +398,8 @@ function settingsOf(flags: ServerFlags): Settings {
     ...extraPortsOf(flags),
     kafka: brokers(flags.kafka),
     clickhouseUrl: process.env['CLICKHOUSE_URL'],
+    keepDays: flags.retention,
+    maxDiskBytes: flags.maxDisk,
     token: flags.token ?? process.env['SPOOR_TOKEN'],
   };
 }

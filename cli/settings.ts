@@ -20,6 +20,9 @@ export interface Settings {
   readonly samplingPort: number | undefined;
   readonly kafka: readonly string[];
   readonly clickhouseUrl: string | undefined;
+  /** Whole days of traces kept, and the bytes they may take on disk; undefined: without end. */
+  readonly keepDays: number | undefined;
+  readonly maxDiskBytes: number | undefined;
   readonly token: string | undefined;
 }
 

@@ -76,6 +76,8 @@ export async function up(options: UpOptions): Promise<Running> {
         ...extraPort(previous, 'jaegerUdp', '--jaeger-udp-port', settings.jaegerUdpPort),
         ...extraPort(previous, 'zipkin', '--zipkin-port', settings.zipkinPort),
         ...extraPort(previous, 'sampling', '--sampling-port', settings.samplingPort),
+        ...(settings.keepDays === undefined ? [] : ['--retention', `${settings.keepDays}d`]),
+        ...(settings.maxDiskBytes === undefined ? [] : ['--max-disk', `${settings.maxDiskBytes}B`]),
         ...(options.uiDir === undefined ? [] : ['--ui-dir', options.uiDir]),
       ],
       onDeath: told,

@@ -18,18 +18,22 @@ export interface BackendPartOptions {
   readonly zipkinPort: number | undefined;
   readonly samplingPort: number | undefined;
   readonly clickhouseUrl: string | undefined;
+  /** Whole days kept, and how much of the disk all of it may take; undefined: without end. */
+  readonly keepDays?: number | undefined;
+  readonly maxDiskBytes?: number | undefined;
   readonly uiDir: string | undefined;
   readonly token: string | undefined;
 }
 
 export async function startBackendPart(options: BackendPartOptions, log: Logger): Promise<RunningPart> {
   const places = placesOf(options.data);
+  const retention = { maxDays: options.keepDays, maxBytes: options.maxDiskBytes };
   await using starting = new AsyncDisposableStack();
   const store = starting.use(
     await openStore(
       options.clickhouseUrl === undefined
-        ? { dataDir: places.store, log }
-        : { url: options.clickhouseUrl, log },
+        ? { dataDir: places.store, log, retention }
+        : { url: options.clickhouseUrl, log, retention },
     ),
   );
   const collector = starting.use(
