@@ -6,6 +6,7 @@ import { isLoopback, listen, LOOPBACK } from '../../server/listen.ts';
 import type { Logger } from '../../server/log.ts';
 import { closeHttpServer } from '../../server/stop.ts';
 import type { StoreReader } from '../store/store.ts';
+import { addAttributes } from './attributes.ts';
 import { addCompression } from './compress.ts';
 import { errorEnvelope } from './envelope.ts';
 import { addFunctions } from './functions.ts';
@@ -117,6 +118,7 @@ export async function startQuery(options: QueryOptions): Promise<QueryServer> {
   addStream(app, readerOf, closing.signal);
   addOverview(app, readerOf);
   addTopics(app, readerOf);
+  addAttributes(app, readerOf);
   addPlatform(app, options.platform ?? (async () => undefined));
   await addScreens(app, options.uiDir);
 

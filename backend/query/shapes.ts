@@ -821,3 +821,9 @@ export interface FunctionAnswerJson {
   readonly body: string;
   readonly isCut: boolean;
 }
+
+/** `GET /api/attributes?service&key&prefix&endTs&lookback&limit` (20, at most 200): keys of span attributes, or the values of `key`, the most frequent first. */
+export interface AttributesJson {
+  /** `count`: spans that have it, of those looked at. */
+  readonly attributes: readonly { readonly text: string; readonly count: number }[];
+}
