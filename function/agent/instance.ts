@@ -83,8 +83,9 @@ export class Instance {
     this.#options = options;
     this.#reader = options.reader;
     this.#snapshotPath = join(options.spoolDir, `${options.id}.state`);
-    this.transcoder = new Transcoder(options.id);
-    const snapshot = readSnapshot(this.#snapshotPath, options.reader.header.createdUnixNano, this.transcoder);
+    const { createdUnixNano } = options.reader.header;
+    this.transcoder = new Transcoder(options.id, `${options.id}-${createdUnixNano.toString(36)}`);
+    const snapshot = readSnapshot(this.#snapshotPath, createdUnixNano, this.transcoder);
     if (snapshot !== undefined) {
       this.#sequence = snapshot.nextSequence;
       this.#reader.freeBefore(this.#sequence);
@@ -133,7 +134,7 @@ export class Instance {
         : this.#sequence === this.#silentUntil.sequence
           ? this.#silentUntil.offset - this.#offset
           : 0;
-    const consumed = this.transcoder.consume(chunk, bytes, silentBytes, batch);
+    const consumed = this.transcoder.consume(chunk, bytes, this.#offset, silentBytes, batch);
     this.#offset += consumed.bytes;
     this.bytesRead += consumed.bytes;
     this.#isSegmentDone = consumed.isLast;
@@ -247,7 +248,7 @@ export class Instance {
     this.#sequence = found.sequence;
     this.#index = found.index;
     this.#offset = 0;
-    this.transcoder.beginSegment();
+    this.transcoder.beginSegment(found.sequence);
     return true;
   }
 

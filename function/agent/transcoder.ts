@@ -1,6 +1,19 @@
-import { FAAS_INSTANCE, LOG_IOSTREAM, SERVICE_NAME, SPOOR_JOURNAL_DROPPED } from '../span/attributes.ts';
+import {
+  FAAS_INSTANCE,
+  LOG_IOSTREAM,
+  LOG_RECORD_UID,
+  SERVICE_NAME,
+  SPOOR_JOURNAL_DROPPED,
+} from '../span/attributes.ts';
 import { FIXED_BYTES, MAX_SEGMENT_BYTES, RECORD } from '../span/journal-format.ts';
-import { AttributeWriter, MAX_ENCODED_BYTES, readJournalString, type Chunk } from './attribute-writer.ts';
+import {
+  AttributeWriter,
+  MAX_ENCODED_BYTES,
+  readJournalString,
+  type Chunk,
+  type JournalString,
+} from './attribute-writer.ts';
+import { LogUids } from './log-uids.ts';
 import { MAX_OPEN_SPANS, OpenSpans, type KeptSpan, type OpenSpan } from './open-spans.ts';
 import type { OtlpBatch } from './otlp-batch.ts';
 import { encodeResource, writeAnyValue, writeKeyValue } from './otlp.ts';
@@ -54,6 +67,7 @@ export class Transcoder {
   tail: string[] = [];
 
   readonly #attributes = new AttributeWriter();
+  readonly #uids: LogUids;
   readonly #scratch = new ProtoBuffer(1024);
   readonly #fresh: OpenSpan[] = [];
   /** Used up, to be used again: a span that comes and goes within one piece makes no garbage. */
@@ -66,13 +80,20 @@ export class Transcoder {
   #wallHigh = 0;
   #timeLow = 0;
   #timeHigh = 0;
+  /** Key ids of what we say of a log record ourselves; 0 when the segment does not have them. */
+  #streamKey = 0;
+  #uidKey = 0;
+  /** The log record has said its stream itself. */
+  #saysStream = false;
   /** By key id: offset of the attribute that counts. */
   #winners = new Uint32Array(256);
   /** By key id: the span that has had it last. */
   #holders = new Uint32Array(256);
   #spanNumber = 0;
 
-  constructor(instanceId: string) {
+  /** `journalId`: no other journal ever has the same. */
+  constructor(instanceId: string, journalId: string) {
+    this.#uids = new LogUids(journalId);
     // Until the function is known (it died, or is still being loaded) the instance itself is all there is to name.
     this.resource = encodeResource({ [SERVICE_NAME]: 'unknown_service', [FAAS_INSTANCE]: instanceId });
   }
@@ -82,16 +103,20 @@ export class Transcoder {
   }
 
   /** A new segment begins: ids of strings start anew. */
-  beginSegment(): void {
+  beginSegment(sequence: number): void {
     this.#attributes.beginSegment();
+    this.#uids.beginSegment(sequence);
+    this.#streamKey = 0;
+    this.#uidKey = 0;
   }
 
   /**
-   * Takes the whole records at the start of `chunk`. What lies below `silentBytes` was handed on in an earlier life of the
+   * Takes the whole records at the start of `chunk`, which begins at `offset` of its segment. What lies below `silentBytes` was handed on in an earlier life of the
    * agent: it only rebuilds the table of open spans.
    */
-  consume(chunk: Chunk, length: number, silentBytes: number, batch: OtlpBatch): Consumed {
+  consume(chunk: Chunk, length: number, offset: number, silentBytes: number, batch: OtlpBatch): Consumed {
     const { u32 } = chunk;
+    this.#uids.offset = offset;
     batch.begin(this.resource);
     let at = 0;
     let isLast = false;
@@ -141,7 +166,7 @@ export class Transcoder {
         const id = u32[i + 1] as number;
         const length = u32[i + 2] as number;
         if (id === 0 || id > MAX_STRING_ID || length > end - at - 16) this.damagedRecords += 1;
-        else this.#attributes.define(id, readJournalString(chunk, at + 16, length));
+        else this.#define(id, readJournalString(chunk, at + 16, length));
         return;
       }
       case RECORD.anchor:
@@ -169,6 +194,12 @@ export class Transcoder {
         this.#goodbye(chunk, at, end);
         return;
     }
+  }
+
+  #define(id: number, string: JournalString): void {
+    this.#attributes.define(id, string);
+    if (string.text === LOG_IOSTREAM) this.#streamKey = id;
+    else if (string.text === LOG_RECORD_UID) this.#uidKey = id;
   }
 
   #anchor(monotonicMs: number, wallLow: number, wallHigh: number): void {
@@ -541,13 +572,15 @@ export class Transcoder {
     const log = out.open(0x12);
     this.#writeLogTimes(out);
     writeSeverity(out, u8[at + 40] as number);
-    const body = this.#writeAll(out, 0x32, chunk, at + 48, end, u32[i + 1] as number);
+    this.#saysStream = false;
+    const body = this.#writeLogAttributes(out, chunk, at + 48, end, u32[i + 1] as number);
     if (body !== 0) {
       this.#attributes.writeAnyValue(out, 0x2a, chunk, body);
       this.#tailOffsets.push(body);
     }
     const stream = STREAM_OF_SOURCE[u8[at + 41] as number];
-    if (stream !== undefined) writeKeyValue(out, 0x32, LOG_IOSTREAM, stream);
+    if (stream !== undefined && !this.#saysStream) writeKeyValue(out, 0x32, LOG_IOSTREAM, stream);
+    this.#uids.writeAt(out, 0x32, at);
     if (hasTraceId(u32, i + 4)) {
       out.field(0x4a, u8.subarray(at + 16, at + 32));
       if (((u32[i + 8] as number) | (u32[i + 9] as number)) !== 0)
@@ -555,6 +588,28 @@ export class Transcoder {
     }
     out.close(log);
     batch.logWritten();
+  }
+
+  /** As `#writeAll`, but for what we say ourselves. */
+  #writeLogAttributes(out: ProtoBuffer, chunk: Chunk, from: number, end: number, count: number): number {
+    let special = 0;
+    const begin = out.position;
+    for (let at = from; count > 0; count--) {
+      const size = this.#attributes.size(chunk, at, end);
+      if (size === 0 || out.position - begin > MAX_ENCODED_BYTES) {
+        this.#attributes.damaged += 1;
+        break;
+      }
+      const key = chunk.u32[at >>> 2] as number;
+      const isStream = key !== 0 && key === this.#streamKey;
+      if (key === 0) special = at;
+      else if (key !== this.#uidKey && !(isStream && this.#saysStream)) {
+        this.#attributes.write(out, 0x32, chunk, at);
+        this.#saysStream ||= isStream;
+      }
+      at += size;
+    }
+    return special;
   }
 
   #writeLogTimes(out: ProtoBuffer): void {
@@ -594,6 +649,7 @@ export class Transcoder {
     writeSeverity(out, 13);
     writeAnyValue(out, 0x2a, `the journal was full: ${newSpans} spans and ${newLogs} log records were lost`);
     writeKeyValue(out, 0x32, SPOOR_JOURNAL_DROPPED, BigInt(newSpans + newLogs));
+    this.#uids.writeText(out, 0x32, `dropped-${spans}-${logs}`);
     out.close(log);
     batch.logWritten();
   }

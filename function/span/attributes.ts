@@ -60,6 +60,8 @@ export const EXCEPTION_STACKTRACE = 'exception.stacktrace';
 
 // Logs
 export const LOG_IOSTREAM = 'log.iostream';
+/** Of two log records with the same one the second may be dropped: the agent sends a record again when it was not told of its arrival. */
+export const LOG_RECORD_UID = 'log.record.uid';
 
 // Ours
 /** X-Fission-Request-ID of the request. */

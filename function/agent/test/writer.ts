@@ -33,7 +33,10 @@ function invoke(): void {
 if (mode === 'endless') {
   process.stdout.write('writing\n');
   const step = () => {
-    for (let i = 0; i < 20; i++) invoke();
+    for (let i = 0; i < 20; i++) {
+      invoke();
+      tracing.log({ severityNumber: 9, source: 'stdout', body: `line ${made}` });
+    }
     if (made < Number(count)) setTimeout(step, 4);
     else process.stdout.write('written\n');
   };
