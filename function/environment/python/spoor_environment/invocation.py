@@ -5,14 +5,12 @@ from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
 from . import attributes as a
-from .tracer import JournalSpan, stack_of, text_of, type_of
-
-_INVOCATION = context_api.create_key("spoor invocation")
+from .tracer import HOME, JournalSpan, stack_of, text_of, type_of
 
 
 def active_invocation(context=None):
     """The invocation whose code is running, if any."""
-    return context_api.get_value(_INVOCATION, context)
+    return context_api.get_value(HOME, context)
 
 
 class Invocation:
@@ -26,7 +24,7 @@ class Invocation:
 
     def within(self, context):
         """`context` with this invocation and its span."""
-        return context_api.set_value(_INVOCATION, self, trace.set_span_in_context(self.span, context))
+        return context_api.set_value(HOME, self, trace.set_span_in_context(self.span, context))
 
     @property
     def trace_id(self):

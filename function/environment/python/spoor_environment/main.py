@@ -14,6 +14,7 @@ from .control_pipe import ControlPipe
 from .environment import Environment
 from .http_server import HTTPServer
 from .invocation import active_invocation
+from .kafka_clients import trace_kafka_clients
 from .outgoing_calls import trace_outgoing_calls
 from .settings import BadSetting, hide_own_settings, read_settings
 from .threads import carry_context_to_threads
@@ -59,6 +60,7 @@ def main(env, args):
     environment.on_specialized = lambda: trace_outgoing_calls(tracing)
     log_output(tracing, settings.mark_output)
     carry_context_to_threads(lambda: active_invocation() is not None)
+    trace_kafka_clients(tracing)
     os._exit = _speaking_exit(os._exit, say_goodbye)
 
     try:

@@ -1,7 +1,9 @@
 """
 Calls the function makes carry its trace on, below a CLIENT span each, with no code of the function's. `requests`, `urllib3`
 and `urllib` all end in http.client, so that is where we stand. A request that brings its own `traceparent` is left alone: the
-function, or instrumentation of its own, knows better.
+function, or instrumentation of its own on our tracer, knows better. But not one that another tracer in this process wrote, such
+as ddtrace: whoever is called would hang below a span that nobody here ever sees. That tracer's own headers carry its own
+context on.
 """
 
 import http.client
@@ -11,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
 from . import attributes as a
-from .tracer import is_suppressed, text_of, type_of
+from .tracer import JournalSpan, home_of, is_suppressed, text_of, type_of
 
 _TARGET = "_spoor_target"
 _SPAN = "_spoor_span"
@@ -76,8 +78,13 @@ def _begin(connection, tracer, propagator):
         return None
     # The request's lines so far; urllib3 and requests write them the same way.
     lines = getattr(connection, "_buffer", None)
-    if not isinstance(lines, list) or any(line[:12].lower() == b"traceparent:" for line in lines):
+    if not isinstance(lines, list):
         return None
+    given = _header_of(lines, b"traceparent")
+    if given is not None:
+        if _is_to_keep(given, lines, context):
+            return None
+        lines[:] = [line for line in lines if not _is_header(line, b"traceparent", b"tracestate")]
     method, url = target
     span = tracer.start_span(method, context, SpanKind.CLIENT, _attributes_of(connection, method, url))
     headers = {}
@@ -85,6 +92,31 @@ def _begin(connection, tracer, propagator):
     for name, value in headers.items():
         connection.putheader(name, value)
     return span
+
+
+def _is_to_keep(traceparent, lines, context):
+    """Whether it is the function's own, or of a span of ours."""
+    active, home = trace.get_current_span(context), home_of(context)
+    ours = [span.get_span_context() for span in (active, home) if type(span) is JournalSpan]
+    _, _, rest = traceparent.partition("-")
+    trace_id, _, rest = rest.partition("-")
+    span_id = rest.partition("-")[0]
+    if any(span_id == f"{each.span_id:016x}" for each in ours):
+        return True
+    is_same_trace = any(trace_id == f"{each.trace_id:032x}" for each in ours)
+    # A trace that ddtrace began for itself has no sign but its other headers.
+    return not is_same_trace and _header_of(lines, b"x-datadog-trace-id") is None
+
+
+def _header_of(lines, name):
+    for line in lines:
+        if _is_header(line, name):
+            return line.partition(b":")[2].strip().decode("latin-1")
+    return None
+
+
+def _is_header(line, *names):
+    return line.partition(b":")[0].strip().lower() in names
 
 
 def _attributes_of(connection, method, url):

@@ -21,6 +21,8 @@ _EMPTY_STATE = trace.DEFAULT_TRACE_STATE
 # OTLP SpanFlags: whether the linked context is remote is known, and is so.
 _KNOWS_REMOTE = 0x100
 _IS_REMOTE = 0x200
+# In a context: what has, as its `span`, the one to go on from when the active span is another tracer's, whose spans nobody sees here.
+HOME = context_api.create_key("spoor home")
 _SUPPRESSED = getattr(context_api, "_SUPPRESS_INSTRUMENTATION_KEY", None)
 
 
@@ -31,6 +33,11 @@ def is_suppressed(context=None):
 def suppressed(context):
     """`context` in which nothing is traced."""
     return context_api.set_value(_SUPPRESSED, True, context) if _SUPPRESSED else context
+
+
+def home_of(context=None):
+    home = context_api.get_value(HOME, context)
+    return home.span if home else None
 
 
 class JournalSpan(trace.Span):
@@ -256,6 +263,8 @@ class JournalTracer(trace.Tracer):
         if is_suppressed(context):
             return trace.INVALID_SPAN
         above = trace.get_current_span(context)
+        if type(above) is not JournalSpan and above.is_recording():
+            above = home_of(context) or above
         parent = above.get_span_context()
         writer = self._writer
         if writer is None:

@@ -8,7 +8,7 @@ from .clock import monotonic_ms
 from .journal_file import JournalFile
 from .journal_writer import JournalWriter
 from .propagation import create_propagator
-from .tracer import JournalTracer
+from .tracer import JournalSpan, JournalTracer, home_of
 
 
 class Tracing(trace.TracerProvider):
@@ -59,7 +59,10 @@ class Tracing(trace.TracerProvider):
         """A log record of the span in `context`, by default the active one."""
         if not self._writer:
             return
-        span = trace.get_current_span(context).get_span_context()
+        active = trace.get_current_span(context)
+        if type(active) is not JournalSpan and active.is_recording():
+            active = home_of(context) or active
+        span = active.get_span_context()
         known = span.is_valid
         self._writer.log(
             span.trace_id.to_bytes(16, "big") if known else None,
