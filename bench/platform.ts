@@ -9,6 +9,7 @@
  * | `cold` (default) | request sent to first byte of the answer, a new function each time: pool hit, and empty pool; Node, and Python when its environment is there |
  * | `burst` | that many (`--runs`) new functions asked for at once |
  * | `sweep` | 10 to 500 connections |
+ * | `overload` | 500 connections against the best of fewer: throughput as a share of the peak, and what was not a 200; once with room for all of them in the function, once with half of it (429 is the honest answer then) |
  * | `payload` | bodies of 1 KiB to 1 MiB, echoed |
  * | `routes` | ten thousand triggers: what one more costs, and what a request costs among them |
  *
@@ -22,14 +23,23 @@ import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
 import { readJournal } from '../function/span/read-journal.ts';
 import { measure, type Measured } from './platform/processes.ts';
-import { HELLO, HELLO_PYTHON, ROADS, startPlatform, type Platform, type Road } from './platform/roads.ts';
+import {
+  HELLO,
+  HELLO_PYTHON,
+  ROADS,
+  startPlatform,
+  type Platform,
+  type Road,
+  type RoadOptions,
+} from './platform/roads.ts';
 
-const PARTS = { warm, cold, burst, sweep, payload, routes } as const;
+const PARTS = { warm, cold, burst, sweep, overload, payload, routes } as const;
 const DEFAULT_PARTS = ['warm', 'cold'];
 const WARM_UP_MS = 1_500;
 /** Between two cold starts: the pool is full again by then. */
 const REFILL_MS = 500;
 const ROUTES = 10_000;
+const OVERLOAD = 500;
 const WIDTH = 36;
 
 const { positionals, values: flags } = parseArgs({
@@ -74,6 +84,33 @@ async function sweep(): Promise<void> {
         `${name}, ${count} connections`,
         await repeated(() => load(road, { connections: count, bodyBytes: 0 })),
       );
+  }
+}
+
+async function overload(): Promise<void> {
+  for (const [what, room] of [
+    ['room for all', 1_000],
+    ['room for half', 250],
+  ] as const) {
+    // One instance, so that what is asked too much is asked of the platform and not of the machine's memory.
+    await using road = await openRoad('spoor', { requestsPerPod: room, concurrency: 1 });
+    let peak = 0;
+    for (const count of [20, 50, 100]) {
+      const list = await repeated(() => load(road, { connections: count, bodyBytes: 0 }));
+      printLoad(`${what}, ${count} connections`, list);
+      peak = Math.max(peak, median(list.map((each) => each.perSecond)));
+    }
+    const list = await repeated(() => load(road, { connections: OVERLOAD, bodyBytes: 0 }));
+    printLoad(`${what}, ${OVERLOAD} connections`, list);
+    const statuses: Record<string, number> = {};
+    for (const each of list)
+      for (const [status, n] of Object.entries(each.statuses)) statuses[status] = (statuses[status] ?? 0) + n;
+    const failures = Object.entries(statuses)
+      .filter(([status]) => status !== '200' && status !== '429')
+      .reduce((sum, [, n]) => sum + n, 0);
+    console.log(
+      `${what.padEnd(WIDTH)} ${((100 * median(list.map((each) => each.perSecond))) / peak).toFixed(0)} % of the peak (target 80)   failures other than 429: ${failures}   ${JSON.stringify(statuses)}`,
+    );
   }
 }
 
@@ -183,10 +220,10 @@ function firstByteMs(road: Road, path: string): Promise<number> {
   });
 }
 
-async function openRoad(name: string): Promise<Road> {
+async function openRoad(name: string, of: RoadOptions = options): Promise<Road> {
   const open = ROADS[name];
   if (!open) throw new Error(`cannot take the road [${name}]: there are ${Object.keys(ROADS).join(', ')}`);
-  return open(options);
+  return open(of);
 }
 
 async function measureRoad(

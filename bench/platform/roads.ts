@@ -29,6 +29,8 @@ export const HELLO_PYTHON = `def main():
 export interface RoadOptions {
   /** Of the function on the road `spoor`. */
   readonly requestsPerPod: number;
+  /** Instances at most. */
+  readonly concurrency?: number;
 }
 
 /** Something that answers on a port, and whose processes these are. */
