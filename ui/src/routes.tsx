@@ -61,7 +61,8 @@ const topicsRoute = createRoute({
 const mapRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: '/map',
-  validateSearch: readLookback,
+  validateSearch: (raw: Record<string, unknown>): { last?: string; at?: string } =>
+    textsOf(raw, ['last', 'at']),
   component: lazyRouteComponent(() => import('./map/map-page.tsx'), 'MapPage'),
 });
 

@@ -296,11 +296,15 @@ export function recordQuery(topic: string, partition: string, offset: string) {
   });
 }
 
-export function mapQuery(lookbackMs: number) {
+/** Of the last `lookbackMs`, or of a slice of time, which does not change any more. */
+export function mapQuery(lookbackMs: number, slice?: { readonly fromMs: number; readonly toMs: number }) {
+  const params = slice
+    ? paramsOf({ endTs: slice.toMs, lookback: slice.toMs - slice.fromMs })
+    : paramsOf({ lookback: lookbackMs });
   return queryOptions({
-    queryKey: ['map', lookbackMs],
-    queryFn: ({ signal }) => getJson<MapJson>(`/api/map?lookback=${lookbackMs}`, signal),
-    refetchInterval: REFRESH_MS,
+    queryKey: ['map', params],
+    queryFn: ({ signal }) => getJson<MapJson>(`/api/map?${params}`, signal),
+    refetchInterval: slice ? false : REFRESH_MS,
     placeholderData: keepPreviousData,
   });
 }

@@ -1,6 +1,6 @@
-export const NODE_WIDTH = 178;
+export const NODE_WIDTH = 196;
 export const NODE_HEIGHT = 58;
-const COLUMN_GAP = 112;
+const COLUMN_GAP = 108;
 const ROW_GAP = 26;
 const SWEEPS = 6;
 

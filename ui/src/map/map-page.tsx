@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type CSSProperties, type ReactNode, useMemo, useState } from 'react';
 import type { MapEdgeJson, MapJson, MapNodeJson } from '../../../backend/query/shapes.ts';
 import { mapQuery } from '../api/queries.ts';
@@ -11,11 +11,17 @@ import { formatDuration } from '../text/duration.ts';
 import { formatCount, formatPercent, formatRate } from '../text/number.ts';
 import { layOutMap, NODE_HEIGHT, NODE_WIDTH } from './map-layout.ts';
 import './map.css';
+import { readSlice, type Slice } from './slice.ts';
+import { TimeSlider } from './time-slider.tsx';
+import { tracesOf } from './traces-of.ts';
 
-/** Who calls whom and over which topic, with how often, how well and how late. */
+/** Who calls whom and over which topic, with how often, how well and how late: in all of the time, or in a slice of it. */
 export function MapPage() {
   const lookback = useLookback();
-  const map = useQuery(mapQuery(lookback.ms));
+  const { at } = useSearch({ from: '/map' });
+  const navigate = useNavigate({ from: '/map' });
+  const slice = readSlice(at, lookback.ms);
+  const map = useQuery(mapQuery(lookback.ms, slice));
   return (
     <div className="page scrolls">
       <header className="page-head">
@@ -29,6 +35,16 @@ export function MapPage() {
         <span className="spacer" />
         <LookbackPicker />
       </header>
+      <TimeSlider
+        lookbackMs={lookback.ms}
+        slice={slice}
+        onSlice={(endMs) =>
+          void navigate({
+            search: (before) => ({ ...before, at: endMs === undefined ? undefined : String(endMs) }),
+            replace: true,
+          })
+        }
+      />
       {map.isError && !map.data ? (
         <PageError title="The map cannot be had" error={map.error} onRetry={() => void map.refetch()} />
       ) : !map.data ? (
@@ -41,13 +57,21 @@ export function MapPage() {
           <p>The map is drawn from traces. Look further back, or send a request.</p>
         </section>
       ) : (
-        <MapView map={map.data} />
+        <MapView map={map.data} slice={slice} lookbackMs={lookback.ms} />
       )}
     </div>
   );
 }
 
-function MapView({ map }: { readonly map: MapJson }) {
+function MapView(props: {
+  readonly map: MapJson;
+  readonly slice: Slice | undefined;
+  readonly lookbackMs: number;
+}) {
+  const { map } = props;
+  const window: Readonly<Record<string, string>> = props.slice
+    ? { from: String(props.slice.fromMs), to: String(props.slice.toMs) }
+    : { lookback: String(props.lookbackMs / 60_000) };
   const layout = useMemo(() => layOutMap(map.nodes, map.edges), [map]);
   const colors = useMemo(
     () => assignColors(map.nodes.filter(({ kind }) => kind !== 'topic').map(({ name }) => name)),
@@ -72,16 +96,19 @@ function MapView({ map }: { readonly map: MapJson }) {
             ))}
           </svg>
           {layout.edges.map(({ edge, labelX, labelY }) => (
-            <span
+            <Link
               key={edgeKey(edge)}
-              className={isAside(edge) ? 'map-label mono way-aside' : 'map-label mono'}
+              to="/search"
+              search={{ ...tracesOf(edge), ...window }}
+              className={`map-label mono ${isAside(edge) ? 'way-aside' : ''} ${edge.errors > 0 ? 'map-label-error' : ''}`}
               style={{ left: labelX, top: labelY }}
+              title={`Traces: ${sayWay(edge)}`}
             >
               {formatRate(edge.ratePerSecond)}
               {edge.kind === 'receive' && (
                 <span className="dim">lag {formatDuration(Number(edge.lagP99Nano))}</span>
               )}
-            </span>
+            </Link>
           ))}
           {layout.nodes.map(({ node, x, y }) => (
             <NodeBox
@@ -97,10 +124,19 @@ function MapView({ map }: { readonly map: MapJson }) {
       </div>
       <section className="home-section" aria-labelledby="ways">
         <h2 id="ways">Every way</h2>
-        <Ways map={map} />
+        <Ways map={map} window={window} />
       </section>
     </>
   );
+}
+
+/** `function:greeter` → `greeter` */
+function nameIn(id: string): string {
+  return id.slice(id.indexOf(':') + 1);
+}
+
+function sayWay(edge: MapEdgeJson): string {
+  return `${nameIn(edge.from)} ${KIND_WORDS[edge.kind]} ${nameIn(edge.to)}`;
 }
 
 function edgeKey(edge: MapEdgeJson): string {
@@ -175,8 +211,7 @@ const KIND_WORDS: Readonly<Record<MapEdgeJson['kind'], string>> = {
   receive: 'is read by',
 };
 
-function Ways({ map }: { readonly map: MapJson }) {
-  const names = new Map(map.nodes.map(({ id, name }) => [id, name]));
+function Ways({ map, window }: { readonly map: MapJson; readonly window: Readonly<Record<string, string>> }) {
   const none = <span className="dim">·</span>;
   const columns: readonly Column<MapEdgeJson>[] = [
     {
@@ -186,9 +221,15 @@ function Ways({ map }: { readonly map: MapJson }) {
       sortBy: (edge) => edge.from,
       render: (edge) => (
         <>
-          <b className="op">{names.get(edge.from) ?? edge.from}</b>{' '}
-          <span className="dim">{KIND_WORDS[edge.kind]}</span>{' '}
-          <b className="op">{names.get(edge.to) ?? edge.to}</b>{' '}
+          <Link
+            to="/search"
+            search={{ ...tracesOf(edge), ...window }}
+            className="linkish linkish-plain"
+            title="Its traces"
+          >
+            <b className="op">{nameIn(edge.from)}</b> <span className="dim">{KIND_WORDS[edge.kind]}</span>{' '}
+            <b className="op">{nameIn(edge.to)}</b>
+          </Link>{' '}
           {edge.consumerGroup !== '' && <span className="mono dim">{edge.consumerGroup}</span>}
         </>
       ),
