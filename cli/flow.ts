@@ -18,7 +18,7 @@ export function register(program: Command, context: CliContext): void {
       const flow = await askQuery<FlowJson>(
         await context.queryUrl(),
         `/api/flows/${encodeURIComponent(id)}`,
-        id,
+        `cannot show the flow of trace ${id}`,
       );
       if (flags.output === undefined) printLines(drawFlow(flow, terminal()));
       else context.out.object(flow, flags.output);

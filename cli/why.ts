@@ -28,7 +28,7 @@ export function register(program: Command, context: CliContext): void {
       const why = await askQuery<WhyJson>(
         await context.queryUrl(),
         `/api/traces/${encodeURIComponent(id)}/why`,
-        id,
+        `cannot explain trace ${id}`,
       );
       if (flags.output === undefined) printLines(drawWhy(why, terminal()));
       else context.out.object(why, flags.output);
@@ -41,12 +41,14 @@ export async function explainWhenSettled(queryUrl: string, traceId: string): Pro
   let why: WhyJson | undefined;
   let spanCount = '';
   for (;;) {
-    const next = await askQuery<WhyJson>(queryUrl, `/api/traces/${traceId}/why`, traceId).catch(
-      (error: unknown) => {
-        if (Date.now() >= deadline) throw error;
-        return undefined;
-      },
-    );
+    const next = await askQuery<WhyJson>(
+      queryUrl,
+      `/api/traces/${traceId}/why`,
+      `cannot explain trace ${traceId}`,
+    ).catch((error: unknown) => {
+      if (Date.now() >= deadline) throw error;
+      return undefined;
+    });
     const size = JSON.stringify(next?.account.segments.length);
     if (next && why && next.settled && size === spanCount) break;
     why = next ?? why;
@@ -143,7 +145,7 @@ function drawStages(
 }
 
 /** Asks the query API; what it refuses becomes a Failure that says what it said. */
-export async function askQuery<Body>(queryUrl: string, path: string, id: string): Promise<Body> {
+export async function askQuery<Body>(queryUrl: string, path: string, cannot: string): Promise<Body> {
   let response: Response;
   try {
     response = await fetch(`${queryUrl}${path}`);
@@ -162,7 +164,7 @@ export async function askQuery<Body>(queryUrl: string, path: string, id: string)
   throw new Failure(
     'query',
     response.status === 404 ? 'not_found' : 'bad_request',
-    `cannot explain trace ${id}: ${body?.errors?.[0]?.msg ?? `the query API answered ${response.status}`}`,
+    `${cannot}: ${body?.errors?.[0]?.msg ?? `the query API answered ${response.status}`}`,
   );
 }
 

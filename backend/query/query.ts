@@ -22,6 +22,7 @@ import { addPlatform } from './platform.ts';
 import type { PlatformAddress } from './platform-client.ts';
 import { readersOf } from './request.ts';
 import { addScreens } from './screens.ts';
+import { addSearch } from './search.ts';
 import { addStream } from './stream.ts';
 import { addTopics } from './topics.ts';
 import { addTracesExplained } from './traces-explained.ts';
@@ -115,6 +116,7 @@ export async function startQuery(options: QueryOptions): Promise<QueryServer> {
   addLogSearch(app, readerOf);
   addRed(app, readerOf);
   addJaegerMetrics(app, readerOf);
+  addSearch(app, readerOf);
   addStream(app, readerOf, closing.signal);
   addOverview(app, readerOf);
   addTopics(app, readerOf);

@@ -126,6 +126,15 @@ export interface TraceSummaryJson {
   }[];
 }
 
+/** `GET /api/search?q&endTs&lookback&limit&cursor` (50): traces in which one and the same span satisfies `q`, the newest first. */
+export interface SearchJson {
+  readonly startUnixNano: string;
+  readonly endUnixNano: string;
+  readonly traces: readonly TraceSummaryJson[];
+  /** For `cursor` of the next request, with the same `q`; null on the last page. What was stored since the first page is on none. */
+  readonly nextCursor: string | null;
+}
+
 /** One line of `GET /api/traces/{traceId}/logs`. Times in ns as decimal strings. */
 export interface LogJson {
   readonly timeUnixNano: string;

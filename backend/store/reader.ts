@@ -96,14 +96,18 @@ export class SqlReader implements StoreReader, TopicReader {
     const matches = await this.findTraceIds(query);
     if (matches.length === 0) return [];
     const traces = new Map<string, SpanData[]>(matches.map(({ traceId }) => [traceId, []]));
-    for (const span of await this.#spans(inTraces(matches))) traces.get(span.traceId)?.push(span);
+    for (const span of await this.#spans(inTraces([...traces.keys()]))) traces.get(span.traceId)?.push(span);
     return [...traces.values()];
   }
 
   async summaries(query: TraceQuery): Promise<readonly TraceSummary[]> {
     const matches = await this.findTraceIds(query);
-    if (matches.length === 0) return [];
-    const traces = inTraces(matches);
+    return await this.summariesOf(matches.map(({ traceId }) => traceId));
+  }
+
+  async summariesOf(traceIds: readonly string[]): Promise<readonly TraceSummary[]> {
+    if (traceIds.length === 0) return [];
+    const traces = inTraces(traceIds);
     const rows = await this.#engine.rows(
       `SELECT lower(hex(trace_id)), argMin(service, (not_root, start)), argMin(name, (not_root, start)),
         toUnixTimestamp64Nano(min(start)), max(toUnixTimestamp64Nano(start) + duration), count(), countIf(status = 2),
@@ -116,7 +120,7 @@ export class SqlReader implements StoreReader, TopicReader {
        ) GROUP BY trace_id`,
     );
     const summaries = new Map(rows.map((row) => [row[0] as string, toSummary(row)]));
-    return matches.flatMap(({ traceId }) => summaries.get(traceId) ?? []);
+    return traceIds.flatMap((traceId) => summaries.get(traceId) ?? []);
   }
 
   async linksTo(target: {
@@ -233,8 +237,8 @@ function pageOf(after: TraceIdMatch | undefined): string {
   return ` HAVING newest < ${start} OR (newest = ${start} AND trace_id > toFixedString(${sqlTraceId(after.traceId)}, 16))`;
 }
 
-function inTraces(matches: readonly TraceIdMatch[]): string {
-  return `trace_id IN (${matches.map(({ traceId }) => `toFixedString(${sqlTraceId(traceId)}, 16)`).join(', ')})`;
+function inTraces(traceIds: readonly string[]): string {
+  return `trace_id IN (${traceIds.map((traceId) => `toFixedString(${sqlTraceId(traceId)}, 16)`).join(', ')})`;
 }
 
 function toSummary(row: readonly unknown[]): TraceSummary {

@@ -28,6 +28,8 @@ export interface TraceReader {
   /** As findTraces, ids only, with the matching span's start. */
   findTraceIds(query: TraceQuery): Promise<readonly TraceIdMatch[]>;
   summaries(query: TraceQuery): Promise<readonly TraceSummary[]>;
+  /** The same for traces that are known, in the order asked; one that is not there is left out. At most 1,500. */
+  summariesOf(traceIds: readonly string[]): Promise<readonly TraceSummary[]>;
   /** Links that point *to* a span of this trace (or to one span of it): who continued it elsewhere. */
   linksTo(target: { readonly traceId: string; readonly spanId?: string }): Promise<readonly LinkEdge[]>;
   /** Who calls whom. `topics`: records go from service to topic and from topic to service, not past it. */

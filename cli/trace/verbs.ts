@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option, type Command } from 'commander';
+import type { SearchJson, TraceSummaryJson } from '../../backend/query/shapes.ts';
 import { Failure } from '../../server/failure.ts';
 import type { CliContext } from '../context.ts';
 import { formatDuration } from '../duration.ts';
+import { askQuery } from '../why.ts';
 import { fetchSettledTrace, fetchTrace } from './fetch-trace.ts';
 import { drawWaterfall } from './waterfall.ts';
 
@@ -10,7 +12,7 @@ const QUIET_MS = 300;
 const SETTLE_TIMEOUT_MS = 5_000;
 const TAIL_POLL_MS = 500;
 
-/** `spoor trace list|show|tail`. */
+/** `spoor trace list|search|show|tail`. */
 export function register(program: Command, context: CliContext): void {
   const trace = program.command('trace').description('find and show traces');
 
@@ -23,6 +25,33 @@ export function register(program: Command, context: CliContext): void {
     .action(async (flags: ListFlags) => {
       const rows = await search(await context.queryUrl(), flags);
       context.out.list(rows, COLUMNS, flags.output);
+    });
+
+  trace
+    .command('search')
+    .description(
+      'traces by a query: AND, OR, NOT, comparison and prefix over every attribute of every service',
+    )
+    .requiredOption('--query <query>', 'as in docs/api.md: service:greeter AND (error OR duration>200ms)')
+    .option('--since <duration>', 'how far back', '1h')
+    .option('--limit <n>', 'at most so many', '20')
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      "\nExamples:\n  spoor trace search --query 'error NOT service:image'\n  spoor trace search --query 'http.route:/greet* duration>=200ms' --since 1d -o json",
+    )
+    .action(async (flags: SearchFlags) => {
+      const params = new URLSearchParams({
+        q: flags.query,
+        lookback: String(Math.ceil(parseDurationMs(flags.since))),
+        limit: flags.limit,
+      });
+      const { traces } = await askQuery<SearchJson>(
+        await context.queryUrl(),
+        `/api/search?${params.toString()}`,
+        'cannot search',
+      );
+      context.out.list(traces.map(summaryRow), COLUMNS, flags.output);
     });
 
   trace
@@ -105,6 +134,13 @@ interface ListFlags {
   readonly output?: string;
 }
 
+interface SearchFlags {
+  readonly query: string;
+  readonly since: string;
+  readonly limit: string;
+  readonly output?: string;
+}
+
 interface Row {
   readonly traceId: string;
   readonly start: string;
@@ -169,6 +205,20 @@ async function search(queryUrl: string, flags: ListFlags): Promise<Row[]> {
       `cannot list traces: ${body.errors?.[0]?.msg ?? response.status}`,
     );
   return (body.data ?? []).map(toRow).sort((a, b) => (a.start < b.start ? 1 : -1));
+}
+
+function summaryRow(trace: TraceSummaryJson): Row {
+  const start = BigInt(trace.minStartTimeUnixNano);
+  const durationNano = BigInt(trace.maxEndTimeUnixNano) - start;
+  return {
+    traceId: trace.traceId,
+    start: new Date(Number(start / 1_000_000n)).toISOString(),
+    duration: formatDuration(durationNano),
+    durationNano: String(durationNano),
+    spans: String(trace.spanCount),
+    errors: String(trace.errorSpanCount),
+    root: `${trace.rootServiceName || '?'}: ${trace.rootOperationName}`,
+  };
 }
 
 interface ListedTrace {

@@ -71,6 +71,11 @@ export function memoryReader(spans: readonly SpanData[], logs: readonly LogData[
     findTraceIds: async (query) =>
       find(query).map(({ trace, start }) => ({ traceId: trace[0]?.traceId ?? '', startUnixNano: start })),
     summaries: async (query) => find(query).map(({ trace }) => summarize(trace)),
+    summariesOf: async (traceIds) =>
+      traceIds.flatMap((id) => {
+        const trace = traces.get(id);
+        return trace ? [summarize(trace)] : [];
+      }),
     linksTo: async ({ traceId, spanId }) =>
       links.filter(
         (link) => link.toTraceId === traceId && (spanId === undefined || link.toSpanId === spanId),
@@ -309,11 +314,13 @@ function summarize(trace: readonly SpanData[]): TraceSummary {
     spanCount: trace.length,
     errorSpanCount: trace.filter(isError).length,
     orphanSpanCount: orphans.length,
-    services: [...Map.groupBy(trace, serviceOf)].map(([name, spans]) => ({
-      name,
-      spanCount: spans.length,
-      errorSpanCount: spans.filter(isError).length,
-    })),
+    services: [...Map.groupBy(trace, serviceOf)]
+      .map(([name, spans]) => ({
+        name,
+        spanCount: spans.length,
+        errorSpanCount: spans.filter(isError).length,
+      }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1)),
   };
 }
 
