@@ -9,6 +9,7 @@ import { registerGlobals, startTracing } from '../../span/tracing.ts';
 import { captureChildren } from './capture-children.ts';
 import { captureWorkers } from './capture-workers.ts';
 import { ControlPipe } from './control-pipe.ts';
+import { traceKafkaClients } from './kafka-clients.ts';
 import { logOutput } from './log-output.ts';
 import { offerOpenTelemetryApi } from './offer-api.ts';
 import { traceOutgoingCalls } from './outgoing-calls.ts';
@@ -107,6 +108,7 @@ function start(settings: Settings): void {
   /** What the first request or the load of the function would else pay for. */
   function warmUp(): void {
     offerOpenTelemetryApi();
+    traceKafkaClients(tracing);
     captureChildren();
     if (settings.journal !== undefined && tracing.transport !== 'none')
       captureWorkers(tracing, baseOf(settings.journal, settings.markOutput), import.meta.filename);
