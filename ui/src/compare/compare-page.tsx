@@ -3,6 +3,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { type FormEvent, useMemo } from 'react';
 import { traceQuery } from '../api/queries.ts';
 import { assignColors } from '../layout/colors.ts';
+import { place, type Range } from '../layout/range.ts';
 import type { Trace } from '../model/trace.ts';
 import { PageError } from '../shell/notice.tsx';
 import { Table, type Column } from '../table/table.tsx';
@@ -91,6 +92,7 @@ function Comparison({ a, b }: { readonly a: Trace; readonly b: Trace }) {
   const rows = useMemo(() => mergeTraces(a, b), [a, b]);
   const colors = useMemo(() => assignColors([...a.services, ...b.services].map(({ name }) => name)), [a, b]);
   const most = rows.reduce((max, row) => Math.max(max, Math.abs(deltaOf(row))), 1);
+  const whole = { from: 0, to: Math.max(a.durationNanos, b.durationNanos) };
   const onlyA = rows.filter((row) => !row.b).length;
   const onlyB = rows.filter((row) => !row.a).length;
   const none = <span className="dim">·</span>;
@@ -139,9 +141,7 @@ function Comparison({ a, b }: { readonly a: Trace; readonly b: Trace }) {
         const delta = deltaOf(row);
         if (delta === 0) return none;
         return (
-          <span
-            className={Math.abs(delta) < most * NOTABLE ? 'dim' : delta > 0 ? 'error-text' : 'better-text'}
-          >
+          <span className={{ same: 'dim', slower: 'error-text', faster: 'better-text' }[kindOf(delta, most)]}>
             {delta > 0 ? '+' : ''}
             {formatDuration(delta)}
           </span>
@@ -149,25 +149,16 @@ function Comparison({ a, b }: { readonly a: Trace; readonly b: Trace }) {
       },
     },
     {
-      key: 'bar',
-      title: 'faster | slower',
-      width: 'minmax(100px, 0.4fr)',
+      key: 'bars',
+      title: 'Side by side, first above',
+      width: 'minmax(140px, 0.7fr)',
       isExtra: true,
-      render: (row) => {
-        const share = deltaOf(row) / most;
-        return (
-          <span className="delta-bar">
-            <i
-              className={share > 0 ? 'delta-slower' : 'delta-faster'}
-              style={
-                share > 0
-                  ? { left: '50%', width: `${share * 50}%` }
-                  : { right: '50%', width: `${-share * 50}%` }
-              }
-            />
-          </span>
-        );
-      },
+      render: (row) => (
+        <span className="pair">
+          <PairBar side={row.a} whole={whole} kind="first" />
+          <PairBar side={row.b} whole={whole} kind={kindOf(deltaOf(row), most)} />
+        </span>
+      ),
     },
   ];
   return (
@@ -178,7 +169,9 @@ function Comparison({ a, b }: { readonly a: Trace; readonly b: Trace }) {
         <p className="dim">
           {onlyA + onlyB === 0
             ? 'Both have the same spans.'
-            : `${onlyA} places are in the first only, ${onlyB} in the second only.`}
+            : [onlyA > 0 && `${onlyA} in the first only`, onlyB > 0 && `${onlyB} in the second only`]
+                .filter(Boolean)
+                .join(', ')}
         </p>
       </div>
       <Table
@@ -190,6 +183,28 @@ function Comparison({ a, b }: { readonly a: Trace; readonly b: Trace }) {
         rowHeight={27}
       />
     </>
+  );
+}
+
+function kindOf(delta: number, most: number): 'same' | 'slower' | 'faster' {
+  if (Math.abs(delta) < most * NOTABLE) return 'same';
+  return delta > 0 ? 'slower' : 'faster';
+}
+
+/** When the longest of the spans ran, on one scale for both traces, each from its own start. */
+function PairBar(props: {
+  readonly side: Side | undefined;
+  readonly whole: Range;
+  readonly kind: 'first' | 'same' | 'slower' | 'faster';
+}) {
+  const bar = props.side && place(props.side.span.start, props.side.span.duration, props.whole);
+  return (
+    bar && (
+      <i
+        className={`pair-${props.kind}`}
+        style={{ left: `${bar.left * 100}%`, width: `${bar.width * 100}%` }}
+      />
+    )
   );
 }
 

@@ -55,3 +55,35 @@ void test('the same names from the root down are one row; what one of them lacks
     ],
   );
 });
+
+void test('what only the second has stands where it stood there, also before all others', () => {
+  const a = trace('a', [
+    ['1', '', 'root', 9],
+    ['2', '1', 'image', 2],
+    ['3', '1', 'end', 1],
+  ]);
+  const b = trace('b', [
+    ['1', '', 'root', 9],
+    ['2', '1', 'start', 2],
+    ['3', '1', 'image', 2],
+    ['4', '1', 'retry', 2],
+    ['5', '1', 'end', 1],
+  ]);
+  assert.deepEqual(
+    mergeTraces(a, b).map(({ name }) => name),
+    ['root', 'start', 'image', 'retry', 'end'],
+  );
+});
+
+void test('a fan of 50,000 names and a chain of 5,000 are merged without a deep stack', () => {
+  const fan = trace(
+    'a',
+    Array.from({ length: 50_000 }, (_, i) => [`${i}`, i === 0 ? '' : '0', `n${i}`, 1] as const),
+  );
+  assert.equal(mergeTraces(fan, fan).length, 50_000);
+  const chain = trace(
+    'a',
+    Array.from({ length: 5_000 }, (_, i) => [`${i}`, i === 0 ? '' : `${i - 1}`, 'n', 1] as const),
+  );
+  assert.equal(mergeTraces(chain, undefined).at(-1)?.depth, 4_999);
+});

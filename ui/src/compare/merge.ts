@@ -20,49 +20,80 @@ export interface Side {
 }
 
 interface Place {
-  service: string;
-  name: string;
-  spans: { a: Span[]; b: Span[] };
-  below: Map<string, Place>;
+  readonly service: string;
+  readonly name: string;
+  readonly spans: { readonly a: Span[]; readonly b: Span[] };
+  readonly below: Map<string, Place>;
+  /** In the order in which they are shown: the first below, and who stands behind this one. */
+  first: Place | undefined;
+  next: Place | undefined;
 }
 
-/** Both trees laid on each other, in the order of the first; what only the second has follows its siblings. */
+/**
+ * Both trees laid on each other, in the order of the first; what only the second has stands behind what came before it there:
+ *
+ *     first   invoke ( image )                second   invoke ( start instance, image )
+ *     merged  invoke ( start instance, image )
+ */
 export function mergeTraces(a: Trace | undefined, b: Trace | undefined): Merged[] {
-  const root: Place = { service: '', name: '', spans: { a: [], b: [] }, below: new Map() };
+  const root = placeOf('', '');
   if (a) add(root, a, 'a');
   if (b) add(root, b, 'b');
   const rows: Merged[] = [];
-  const stack = [...root.below].reverse().map(([key, place]) => ({ key, place, depth: 0 }));
+  const stack: { place: Place; depth: number }[] = [];
+  const push = (above: Place, depth: number) => {
+    const below: Place[] = [];
+    for (let place = above.first; place; place = place.next) below.push(place);
+    for (const place of below.reverse()) stack.push({ place, depth });
+  };
+  push(root, 0);
   for (let next = stack.pop(); next; next = stack.pop()) {
-    const { key, place, depth } = next;
+    const { place, depth } = next;
     rows.push({
-      key,
+      key: String(rows.length),
       service: place.service,
       name: place.name,
       depth,
       a: sideOf(place.spans.a),
       b: sideOf(place.spans.b),
     });
-    for (const [name, child] of [...place.below].reverse())
-      stack.push({ key: `${key}\n${name}`, place: child, depth: depth + 1 });
+    push(place, depth + 1);
   }
   return rows;
 }
 
 function add(root: Place, trace: Trace, side: 'a' | 'b'): void {
   const open: Place[] = [root];
+  /** The one below a place that came last; the next new one stands behind it. */
+  const last = new Map<Place, Place>();
   for (const span of trace.spans) {
     open.length = span.depth + 1;
     const parent = open.at(-1) as Place;
     const key = `${span.service} ${span.name}`;
     let place = parent.below.get(key);
     if (!place) {
-      place = { service: span.service, name: span.name, spans: { a: [], b: [] }, below: new Map() };
+      place = placeOf(span.service, span.name);
       parent.below.set(key, place);
+      const before = last.get(parent);
+      place.next = before ? before.next : parent.first;
+      if (before) before.next = place;
+      else parent.first = place;
     }
+    last.set(parent, place);
     place.spans[side].push(span);
     open.push(place);
   }
+}
+
+function placeOf(service: string, name: string): Place {
+  return {
+    service,
+    name,
+    spans: { a: [], b: [] },
+    below: new Map(),
+    first: undefined,
+    next: undefined,
+  };
 }
 
 function sideOf(spans: readonly Span[]): Side | undefined {

@@ -60,7 +60,10 @@ export function SpanTable(props: {
       sortBy: ({ span }) =>
         span.marks.killedBy || span.source.status.message || (span.isError ? 'error' : ''),
       render: ({ span }) => (
-        <span className="dim" title={span.source.status.message}>
+        <span
+          className={span.marks.killedBy === '' ? 'dim' : 'error-text'}
+          title={span.source.status.message}
+        >
           {span.marks.killedBy === '' ? span.source.status.message : `never ended: ${span.marks.killedBy}`}
         </span>
       ),
