@@ -1,4 +1,5 @@
 /** A backend as a process of its own, to be killed by tests: store and collector over the data directory in argv[2]. */
+import { createInterface } from 'node:readline';
 import { silentLog } from '../../server/log.ts';
 import { openStore } from '../store/open-store.ts';
 import { startCollector } from './collector.ts';
@@ -11,3 +12,6 @@ const collector = await startCollector({
   limits: { batchWaitMs: 10 },
 });
 console.log(collector.url);
+// A line with a trace id is answered with how many spans of it are kept.
+for await (const line of createInterface({ input: process.stdin }))
+  console.log((await store.reader.trace(line)).length);
