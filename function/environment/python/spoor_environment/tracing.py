@@ -2,9 +2,10 @@
 
 import os
 
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 
 from .clock import monotonic_ms
+from .global_propagator import set_global_textmap
 from .journal_file import JournalFile
 from .journal_writer import JournalWriter
 from .propagation import create_propagator
@@ -49,7 +50,7 @@ class Tracing(trace.TracerProvider):
     def register_globals(self):
         """Makes it what opentelemetry-api's globals lead to."""
         trace.set_tracer_provider(self)
-        propagate.set_global_textmap(self.propagator)
+        set_global_textmap(self.propagator)
 
     def set_resource(self, attributes):
         if self._writer:
