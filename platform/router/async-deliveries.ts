@@ -20,7 +20,16 @@ import {
 import { toFailure } from '../../server/failure.ts';
 import type { Logger } from '../../server/log.ts';
 import type { Catalog } from '../spec/catalog.ts';
-import type { AsyncInvocation, AsyncStore, Condition, Settlement } from './async-store.ts';
+import type { Reference } from '../spec/resources.ts';
+import { MAX_DEPTH, tell } from './async-destination.ts';
+import {
+  TOPIC,
+  type AsyncInvocation,
+  type AsyncRequest,
+  type AsyncStore,
+  type Condition,
+  type Settlement,
+} from './async-store.ts';
 import type { Answer, RouterClient } from './client.ts';
 import { carrierGetter } from './request-head.ts';
 
@@ -33,9 +42,9 @@ export interface DeliveryPolicy {
   readonly maxAgeMs: number;
 }
 
-/** Fission's RFC-0024 leaves the numbers to the platform. */
+/** Attempts and age are RFC-0024's, the waits between are ours. */
 export const DEFAULT_POLICY: DeliveryPolicy = {
-  maxAttempts: 4,
+  maxAttempts: 3,
   firstBackOffMs: 500,
   maxBackOffMs: 60_000,
   maxAgeMs: 6 * 3600 * 1000,
@@ -51,6 +60,11 @@ const HOUSEKEEPING_MS = 10 * 60_000;
 export interface DeliveriesOptions {
   readonly store: AsyncStore;
   readonly client: RouterClient;
+  /** To a topic; throws an Error when it was not taken. */
+  readonly publish: (
+    topic: string,
+    message: { readonly body: Uint8Array; readonly headers: Readonly<Record<string, string>> },
+  ) => Promise<void>;
   readonly catalog: Catalog;
   readonly tracer: Tracer;
   readonly propagator: TextMapPropagator;
@@ -84,7 +98,9 @@ export class AsyncDeliveries implements AsyncDisposable {
     while (this.#running.size < CONCURRENT) {
       const invocation = store.takeDue(Date.now());
       if (!invocation) break;
-      const running = this.#deliver(invocation).finally(() => {
+      const deliver =
+        invocation.fn.namespace === TOPIC ? this.#publish(invocation) : this.#deliver(invocation);
+      const running = deliver.finally(() => {
         this.#running.delete(running);
         this.pump();
       });
@@ -110,7 +126,7 @@ export class AsyncDeliveries implements AsyncDisposable {
   }
 
   async #deliver(invocation: AsyncInvocation): Promise<void> {
-    const { store, tracer, propagator, policy, log } = this.#options;
+    const { store, tracer, propagator, log } = this.#options;
     const { id, fn, attempts } = invocation;
     const accepted = propagator.extract(ROOT_CONTEXT, invocation.carrier, carrierGetter);
     const acceptedBy = trace.getSpanContext(accepted);
@@ -136,13 +152,16 @@ export class AsyncDeliveries implements AsyncDisposable {
       'x-fission-request-id': invocation.requestId,
       'x-fission-invocation-id': id,
       'x-fission-invocation-attempt': String(attempts),
+      'x-fission-invocation-depth': String(invocation.depth),
       'x-spoor-attempt': String(attempts),
       'x-spoor-invocation-id': id,
       'x-spoor-trigger': 'http',
     };
-    propagator.inject(trace.setSpan(accepted, span), headers, {
+    const carrier: Record<string, string> = {};
+    propagator.inject(trace.setSpan(accepted, span), carrier, {
       set: (to, key, value) => void (to[key] = value),
     });
+    Object.assign(headers, carrier);
     const result = await this.#call(invocation, headers);
     if (this.#stopping.signal.aborted && result.reason === 'client_disconnect') {
       // Still `running` on disk: the next platform delivers it again.
@@ -151,9 +170,9 @@ export class AsyncDeliveries implements AsyncDisposable {
       span.end();
       return;
     }
-    const settlement = settlementOf(invocation, result, policy, Date.now());
+    const settlement = settlementOf(invocation, result, this.#policyOf(fn), Date.now());
     // First the disk: a span that says `success` of something delivered again would be a lie.
-    store.settle(id, settlement);
+    store.settle(id, settlement, this.#tell(invocation, settlement, carrier));
     if (result.status > 0) span.setAttribute(HTTP_RESPONSE_STATUS_CODE, result.status);
     span.setAttribute(SPOOR_OUTCOME, OUTCOMES[settlement.state]);
     if (result.reason !== '') {
@@ -173,6 +192,59 @@ export class AsyncDeliveries implements AsyncDisposable {
         },
         'an asynchronous invocation was given up',
       );
+  }
+
+  /** What the function's own spec says, over the platform's. */
+  #policyOf(fn: Reference): DeliveryPolicy {
+    const { policy, catalog } = this.#options;
+    const own = catalog.get('Function', fn)?.spec.invocation;
+    if (!own) return policy;
+    const firstBackOffMs = own.backoffBaseMs ?? policy.firstBackOffMs;
+    return {
+      maxAttempts: own.maxAttempts ?? policy.maxAttempts,
+      firstBackOffMs,
+      maxBackOffMs: Math.max(firstBackOffMs, own.backoffCapMs ?? policy.maxBackOffMs),
+      maxAgeMs: own.maxAgeMs ?? policy.maxAgeMs,
+    };
+  }
+
+  /** The one who is to be told of this outcome, if there is any. */
+  #tell(
+    invocation: AsyncInvocation,
+    settlement: Settlement,
+    carrier: Readonly<Record<string, string>>,
+  ): AsyncRequest | undefined {
+    if (settlement.state === 'waiting') return undefined;
+    const { catalog, log } = this.#options;
+    const config = catalog.get('Function', invocation.fn)?.spec.invocation;
+    const to = settlement.state === 'succeeded' ? config?.onSuccess : config?.onFailure;
+    if (!to) return undefined;
+    if (invocation.depth >= MAX_DEPTH) {
+      log.warn(
+        { invocationId: invocation.id, destination: to.name, depth: invocation.depth },
+        'a destination is not told: too many destinations led here',
+      );
+      return undefined;
+    }
+    return tell(to, invocation, settlement, carrier);
+  }
+
+  /** To a topic: its PRODUCER span is the queue's. */
+  async #publish(invocation: AsyncInvocation): Promise<void> {
+    const { store, policy, publish, log } = this.#options;
+    const { id, fn, carrier, headers, body } = invocation;
+    let result: Result = { status: 200, reason: '', message: '', body: EMPTY };
+    try {
+      await publish(fn.name, { body, headers: { ...headers, ...carrier } });
+    } catch (error) {
+      result = { status: 0, reason: 'publish_failed', message: (error as Error).message, body: EMPTY };
+    }
+    // A broker that is away comes back: only age ends it.
+    const patient = { ...policy, maxAttempts: Infinity };
+    const settlement = settlementOf(invocation, result, patient, Date.now());
+    store.settle(id, settlement);
+    if (result.reason !== '')
+      log.warn({ invocationId: id, topic: fn.name, why: result.message }, 'a destination could not be told');
   }
 
   async #call(invocation: AsyncInvocation, headers: Record<string, string>): Promise<Result> {

@@ -7,7 +7,8 @@ import { readBody } from '../../server/read-body.ts';
 import { keyOf } from '../spec/resources.ts';
 import { identityHeaders, sendFailure } from './answer.ts';
 import { AsyncDeliveries, DEFAULT_POLICY, type DeliveryPolicy } from './async-deliveries.ts';
-import { AsyncStore, type AsyncInvocation } from './async-store.ts';
+import { publishOver } from './async-destination.ts';
+import { AsyncStore, TOPIC, type AsyncInvocation } from './async-store.ts';
 import { createRouterClient, type RouterClient } from './client.ts';
 import { paramHeaders } from './function-headers.ts';
 import type { Invocation } from './invocation.ts';
@@ -46,6 +47,7 @@ export class AsyncInvocations implements AsyncDisposable {
     this.#deliveries = new AsyncDeliveries({
       store: this.#store,
       client: this.#client,
+      publish: (topic, message) => publishOver(internalUrl, topic, message),
       catalog: road.catalog,
       tracer: road.tracer,
       propagator: road.propagator,
@@ -75,6 +77,7 @@ export class AsyncInvocations implements AsyncDisposable {
       const id = this.#store.add({
         id: randomUUID(),
         fn: target.fn,
+        depth: 0,
         method: request.method ?? 'POST',
         path: target.path,
         headers: { ...replayed(head.passed), ...paramHeaders(target.params) },
@@ -182,10 +185,11 @@ function record(flat: readonly string[]): Record<string, string> {
 }
 
 function summaryOf(invocation: AsyncInvocation) {
-  const { id, fn, state, attempts, condition, status, message, requestId, carrier } = invocation;
+  const { id, fn, state, attempts, condition, status, message, requestId, carrier, depth } = invocation;
   return {
     invocationId: id,
-    function: keyOf(fn),
+    ...(fn.namespace === TOPIC ? { topic: fn.name } : { function: keyOf(fn) }),
+    depth,
     state,
     attempts,
     condition,

@@ -5,7 +5,10 @@ import type { Reference } from '../spec/resources.ts';
 export interface AsyncRequest {
   /** As Fission's X-Fission-Invocation-Id. */
   readonly id: string;
+  /** Of a topic: its name, with the namespace TOPIC. */
   readonly fn: Reference;
+  /** How many destinations led here; 0 for what a caller asked. */
+  readonly depth: number;
   readonly method: string;
   /** As the function sees it, with its query. */
   readonly path: string;
@@ -18,6 +21,9 @@ export interface AsyncRequest {
   readonly dedupKey: string;
   readonly acceptedMs: number;
 }
+
+/** In place of a namespace, which could not be called that: what is to be delivered goes to a topic. */
+export const TOPIC = 'topic:';
 
 /** `waiting` for its time; `running` now; `succeeded`; `dead`: given up, kept until someone looks. */
 export type AsyncState = 'waiting' | 'running' | 'succeeded' | 'dead';
@@ -58,7 +64,7 @@ export interface Settlement {
 const KEEP_SUCCEEDED_MS = 24 * 3600 * 1000;
 
 const COLUMNS =
-  'id, namespace, name, method, path, headers, body, carrier, requestId, dedupKey, acceptedMs, state, attempts, failures, dueMs, settledMs, condition, status, message, answer';
+  'id, namespace, name, method, path, headers, body, carrier, requestId, dedupKey, acceptedMs, state, attempts, failures, dueMs, settledMs, condition, status, message, answer, depth';
 
 /** Asynchronous invocations on disk. What `add` has returned for survives the process and, flushed, the machine. */
 export class AsyncStore implements Disposable {
@@ -85,6 +91,9 @@ export class AsyncStore implements Disposable {
       CREATE UNIQUE INDEX IF NOT EXISTS dedup ON invocation (namespace, name, dedupKey) WHERE dedupKey <> '';
       UPDATE invocation SET state = 'waiting', dueMs = 0 WHERE state = 'running';
     `);
+    const columns = this.#database.prepare(`SELECT name FROM pragma_table_info('invocation')`).all();
+    if (!columns.some(({ name }) => name === 'depth'))
+      this.#database.exec('ALTER TABLE invocation ADD COLUMN depth INTEGER NOT NULL DEFAULT 0');
   }
 
   /** The id under which it is kept: an older one's, when the function has one with the same dedup key. */
@@ -97,8 +106,8 @@ export class AsyncStore implements Disposable {
       if (known) return known['id'] as string;
     }
     this.#prepare(
-      `INSERT INTO invocation (id, namespace, name, method, path, headers, body, carrier, requestId, dedupKey, acceptedMs, dueMs)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO invocation (id, namespace, name, method, path, headers, body, carrier, requestId, dedupKey, acceptedMs, dueMs, depth)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ).run(
       request.id,
       fn.namespace,
@@ -112,6 +121,7 @@ export class AsyncStore implements Disposable {
       dedupKey,
       request.acceptedMs,
       request.acceptedMs,
+      request.depth,
     );
     return request.id;
   }
@@ -131,7 +141,24 @@ export class AsyncStore implements Disposable {
     return typeof row?.['dueMs'] === 'number' ? row['dueMs'] : undefined;
   }
 
-  settle(id: string, to: Settlement): void {
+  /** `next` is kept in the same transaction: who is to be told of an outcome is told, whatever happens to the process. */
+  settle(id: string, to: Settlement, next?: AsyncRequest): void {
+    if (!next) {
+      this.#settle(id, to);
+      return;
+    }
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      this.#settle(id, to);
+      this.add(next);
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  #settle(id: string, to: Settlement): void {
     this.#prepare(
       `UPDATE invocation SET state = ?, failures = ?, dueMs = ?, settledMs = ?, condition = ?, status = ?, message = ?, answer = ?
        WHERE id = ?`,

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { triggerOf } from '../executor/test/memory-catalog.ts';
 import { until } from '../executor/test/test-executor.ts';
 import { AsyncStore } from './async-store.ts';
+import type { InternalHandler } from './router.ts';
 import { startTestRouter } from './test/test-router.ts';
 
 /** Writes down what it was asked, one line each; answers with the statuses of `?codes=`, one after the other. */
@@ -28,12 +29,13 @@ interface Noted {
   readonly body: string;
 }
 
-async function startAsync(maxAttempts = 3) {
+async function startAsync(maxAttempts = 3, internalHandlers: readonly InternalHandler[] = []) {
   await using starting = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'spoor-a-'));
   starting.defer(() => rmSync(folder, { recursive: true, force: true }));
   const router = starting.use(
     await startTestRouter({
+      internalHandlers,
       async: {
         path: join(folder, 'async.db'),
         policy: { maxAttempts, firstBackOffMs: 5, maxBackOffMs: 20 },
@@ -51,16 +53,8 @@ async function startAsync(maxAttempts = 3) {
     (await (await fetch(`${router.internalUrl}/async/${id}`)).json()) as Record<string, unknown>;
   return {
     ...router,
-    calls: (): Noted[] => {
-      try {
-        return readFileSync(file, 'utf8')
-          .trim()
-          .split('\n')
-          .map((line) => JSON.parse(line) as Noted);
-      } catch {
-        return [];
-      }
-    },
+    folder,
+    calls: () => notedIn(file),
     state,
     async settled(id: string): Promise<Record<string, unknown>> {
       for (;;) {
@@ -72,6 +66,17 @@ async function startAsync(maxAttempts = 3) {
     spansOf: (name: string) => router.spans().filter((span) => span.name === name),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
+}
+
+function notedIn(file: string): Noted[] {
+  try {
+    return readFileSync(file, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Noted);
+  } catch {
+    return [];
+  }
 }
 
 async function accepted(answer: Response): Promise<string> {
@@ -165,6 +170,80 @@ test('what fails every time is a dead letter, which can be delivered again and d
   assert.equal((await fetch(`${router.internalUrl}/async/${id}`)).status, 404);
 });
 
+test('the outcome is told to the destination of the function, in the same trace', async () => {
+  await using router = await startAsync(3, [
+    {
+      prefix: '/topics/',
+      handle: (request, response) => {
+        let body = '';
+        request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+        request.on('end', () => {
+          told.push({ topic: request.url, traceparent: request.headers['traceparent'], body });
+          // The first time the queue is away.
+          response.writeHead(told.length === 1 ? 503 : 200).end('{}');
+        });
+      },
+    },
+  ]);
+  const told: { topic: string | undefined; traceparent: unknown; body: string }[] = [];
+  const file = join(router.folder, 'told');
+  router.catalog.putFunction('after', noting(file), {
+    invocation: { onSuccess: { type: 'function', name: 'after' } },
+  });
+  router.catalog.putFunction('later', noting(join(router.folder, 'calls')), {
+    invocation: {
+      maxAttempts: 2,
+      onSuccess: { type: 'function', name: 'after' },
+      onFailure: { type: 'topic', name: 'failures' },
+    },
+  });
+  const good = await accepted(
+    await fetch(`${router.url}/now`, { method: 'POST', headers: ASYNC, body: '{"a":1}' }),
+  );
+  // It tells itself, too; a ring of destinations ends.
+  await until(() => notedIn(file).length === 3);
+  const first = notedIn(file)[0] as Noted;
+  assert.deepEqual(JSON.parse(first.body), {
+    version: '1.0',
+    requestContext: {
+      invocationId: good,
+      functionRef: 'default/later',
+      condition: 'Success',
+      attempts: 1,
+    },
+    requestPayload: { a: 1 },
+    responseContext: { statusCode: 200 },
+    responsePayload: 'done',
+  });
+  assert.deepEqual(
+    notedIn(file).map(({ headers }) => headers['x-fission-invocation-depth']),
+    ['1', '2', '3'],
+  );
+  const [server] = router.spansOf('POST /now');
+  const [delivery] = router.spansOf('invoke later');
+  const [chained] = router.spansOf('invoke after');
+  assert.equal(chained?.traceId, server?.traceId);
+  assert.equal(chained?.parentSpanId, delivery?.spanId);
+
+  const bad = await accepted(
+    await fetch(`${router.url}/now?codes=200,500`, { method: 'POST', headers: ASYNC }),
+  );
+  const dead = await router.settled(bad);
+  assert.deepEqual([dead['condition'], dead['attempts']], ['RetriesExhausted', 2], 'its own attempts');
+  await until(() => told.length === 2);
+  assert.equal(told[1]?.topic, '/topics/failures');
+  const { requestContext, responseContext } = JSON.parse(told[1].body) as Record<string, object>;
+  assert.deepEqual(
+    [requestContext, responseContext],
+    [
+      { invocationId: bad, functionRef: 'default/later', condition: 'RetriesExhausted', attempts: 2 },
+      { statusCode: 500 },
+    ],
+  );
+  const last = router.spansOf('invoke later').at(-1);
+  assert.equal(told[1].traceparent, `00-${last?.traceId}-${last?.spanId}-01`);
+});
+
 test("a client's own mistake is not tried again", async () => {
   await using router = await startAsync();
   const id = await accepted(await fetch(`${router.url}/now?codes=422`, { method: 'POST', headers: ASYNC }));
@@ -212,6 +291,7 @@ test('what was being delivered when the process died is due again, what was sett
     const request = (id: string) => ({
       id,
       fn: { namespace: 'default', name: 'later' },
+      depth: 0,
       method: 'POST',
       path: '/',
       headers: { a: 'b' },

@@ -2,7 +2,15 @@ import { formatDuration } from './units.ts';
 import { Fields } from './fields.ts';
 import { parseResource } from './parse-resource.ts';
 import { problemsFailure, ProblemError } from './problem.ts';
-import type { Archive, EnvVar, Kind, Resource, ResourceLimits } from './resources.ts';
+import type {
+  Archive,
+  Destination,
+  EnvVar,
+  InvocationConfig,
+  Kind,
+  Resource,
+  ResourceLimits,
+} from './resources.ts';
 import { ALL_KINDS } from './kinds.ts';
 import { Failure } from '../../server/failure.ts';
 
@@ -73,7 +81,8 @@ function specOf(resource: Resource): Record<string, unknown> {
       };
     }
     case 'Function': {
-      const { executorType, minScale, maxScale, specializationTimeout, resources, ...rest } = resource.spec;
+      const { executorType, minScale, maxScale, specializationTimeout, invocation, resources, ...rest } =
+        resource.spec;
       return {
         ...rest,
         InvokeStrategy: {
@@ -85,6 +94,7 @@ function specOf(resource: Resource): Record<string, unknown> {
             SpecializationTimeout: specializationTimeout,
           },
         },
+        ...(invocation ? { invocation: invocationOf(invocation) } : {}),
         ...resourcesOf(resources),
       };
     }
@@ -116,6 +126,21 @@ function archiveOf(archive: Archive): Record<string, unknown> {
         sizeBytes: archive.sizeBytes,
       };
   }
+}
+
+function invocationOf(config: InvocationConfig): Record<string, unknown> {
+  const { maxAttempts, backoffBaseMs, backoffCapMs, maxAgeMs, onSuccess, onFailure } = config;
+  const destination = ({ type, name }: Destination) => ({ [type]: { name } });
+  return {
+    retry: {
+      ...(maxAttempts === undefined ? {} : { maxAttempts }),
+      ...(backoffBaseMs === undefined ? {} : { backoffBase: formatDuration(backoffBaseMs) }),
+      ...(backoffCapMs === undefined ? {} : { backoffCap: formatDuration(backoffCapMs) }),
+    },
+    ...(maxAgeMs === undefined ? {} : { maxAge: formatDuration(maxAgeMs) }),
+    ...(onSuccess ? { onSuccess: destination(onSuccess) } : {}),
+    ...(onFailure ? { onFailure: destination(onFailure) } : {}),
+  };
 }
 
 function containerOf(env: readonly EnvVar[]): { container?: { env: readonly EnvVar[] } } {

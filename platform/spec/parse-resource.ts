@@ -4,11 +4,13 @@ import type {
   Archive,
   CanaryConfig,
   CorsConfig,
+  Destination,
   Environment,
   EnvVar,
   FunctionReference,
   FunctionResource,
   HTTPTrigger,
+  InvocationConfig,
   Kind,
   MessageQueueTrigger,
   Metadata,
@@ -43,6 +45,8 @@ export const DEFAULT_NAMESPACE = 'default';
 export const LITERAL_LIMIT = 256 * 1024;
 /** A day: no time in a spec is longer. Seconds. */
 const MAX_SECONDS = 86_400;
+const MAX_ATTEMPTS = 100;
+const MAX_WAIT_MS = 7 * MAX_SECONDS * 1_000;
 const MAX_INSTANCES = 100_000;
 const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE'];
 /** RFC 1123, as Kubernetes names its objects. */
@@ -223,6 +227,7 @@ function parseFunction(metadata: Metadata, spec: Fields): FunctionResource {
   const strategy = spec.mapOrEmpty('InvokeStrategy').mapOrEmpty('ExecutionStrategy');
   const pkg = spec.mapOrEmpty('package');
   const streaming = spec.map('streaming');
+  const invocation = spec.map('invocation');
   return {
     kind: 'Function',
     metadata,
@@ -247,9 +252,49 @@ function parseFunction(metadata: Metadata, spec: Fields): FunctionResource {
       minScale: strategy.integer('MinScale', 0, count),
       maxScale: strategy.integer('MaxScale', 0, count),
       ...(streaming && streaming.boolean('enabled', true) ? { streaming: parseStreaming(streaming) } : {}),
+      ...(invocation ? { invocation: parseInvocation(invocation) } : {}),
       resources: parseLimits(spec.mapOrEmpty('resources')),
     },
   };
+}
+
+/** The RFC names the back-off's base and cap, and a default for each of them; they are durations, as maxAge is. */
+function parseInvocation(fields: Fields): InvocationConfig {
+  const retry = fields.mapOrEmpty('retry');
+  const maxAttempts = retry.integer('maxAttempts', 0, { min: 0, max: MAX_ATTEMPTS });
+  const backoffBaseMs = parseWait(retry, 'backoffBase');
+  const backoffCapMs = parseWait(retry, 'backoffCap');
+  const maxAgeMs = parseWait(fields, 'maxAge');
+  const onSuccess = parseDestination(fields, 'onSuccess');
+  const onFailure = parseDestination(fields, 'onFailure');
+  return {
+    ...(maxAttempts > 0 ? { maxAttempts } : {}),
+    ...(backoffBaseMs === undefined ? {} : { backoffBaseMs }),
+    ...(backoffCapMs === undefined ? {} : { backoffCapMs }),
+    ...(maxAgeMs === undefined ? {} : { maxAgeMs }),
+    ...(onSuccess ? { onSuccess } : {}),
+    ...(onFailure ? { onFailure } : {}),
+  };
+}
+
+/** Milliseconds of a duration above 0; undefined when there is none. */
+function parseWait(fields: Fields, name: string): number | undefined {
+  const text = fields.string(name);
+  if (text === '') return undefined;
+  const ms = parseDuration(text);
+  if (ms === undefined || ms <= 0 || ms > MAX_WAIT_MS)
+    fields.fail(name, `must be a duration up to 168h, such as 500ms or 1h30m, not ${JSON.stringify(text)}`);
+  return ms;
+}
+
+function parseDestination(fields: Fields, name: string): Destination | undefined {
+  const destination = fields.map(name);
+  if (!destination) return undefined;
+  const fn = destination.map('function')?.string('name') ?? '';
+  const topic = destination.map('topic')?.string('name') ?? '';
+  if ((fn === '') === (topic === ''))
+    fields.fail(name, 'must name either a function or a topic: {function: {name: …}} or {topic: {name: …}}');
+  return fn === '' ? { type: 'topic', name: topic } : { type: 'function', name: fn };
 }
 
 function parseStreaming(fields: Fields): { idleTimeout: number; maxDuration?: number } {

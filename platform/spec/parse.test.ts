@@ -188,6 +188,34 @@ void test('validation names what is declared twice, what refers to nothing and w
   );
 });
 
+void test('how asynchronous invocations are delivered is read, kept and checked', () => {
+  const text = (invocation: string) =>
+    `{kind: Function, metadata: {name: f}, spec: {environment: {name: e}, package: {packageref: {name: p}}, invocation: ${invocation}}}`;
+  const fn = one<FunctionResource>(
+    text(
+      '{retry: {maxAttempts: 5, backoffBase: 1s, backoffCap: 1m}, maxAge: 1h30m, onSuccess: {function: {name: g}}, onFailure: {topic: {name: t}}}',
+    ),
+  );
+  assert.deepEqual(fn.spec.invocation, {
+    maxAttempts: 5,
+    backoffBaseMs: 1_000,
+    backoffCapMs: 60_000,
+    maxAgeMs: 5_400_000,
+    onSuccess: { type: 'function', name: 'g' },
+    onFailure: { type: 'topic', name: 't' },
+  });
+  assert.deepEqual(fromManifest(toManifest(fn)), fn);
+  for (const [faulty, message] of [
+    ['{maxAge: soon}', /spec\.invocation\.maxAge.*duration/],
+    ['{retry: {maxAttempts: 1000}}', /maxAttempts.*between/],
+    ['{onSuccess: {}}', /onSuccess.*either a function or a topic/],
+    ['{onFailure: {function: {name: a}, topic: {name: b}}}', /onFailure.*either/],
+  ] as const) {
+    const [problem] = parseSpec(text(faulty), 'one.yaml').problems;
+    assert.match(problem ? formatProblem(problem) : '', message);
+  }
+});
+
 void test('an image name selects our environment of its language', () => {
   const runtime = (image: string) =>
     runtimeOf(one(`{kind: Environment, metadata: {name: e}, spec: {runtime: {image: "${image}"}}}`));

@@ -107,8 +107,26 @@ export interface FunctionResource {
     readonly minScale: number;
     readonly maxScale: number;
     readonly streaming?: { readonly idleTimeout: number; readonly maxDuration?: number };
+    readonly invocation?: InvocationConfig;
     readonly resources: ResourceLimits;
   };
+}
+
+/** How asynchronous invocations of a function are delivered (Fission's RFC-0024). What is not said is the platform's default. */
+export interface InvocationConfig {
+  readonly maxAttempts?: number;
+  readonly backoffBaseMs?: number;
+  readonly backoffCapMs?: number;
+  readonly maxAgeMs?: number;
+  /** Who is told of the outcome. */
+  readonly onSuccess?: Destination;
+  readonly onFailure?: Destination;
+}
+
+/** A function of the same namespace, or a topic. */
+export interface Destination {
+  readonly type: 'function' | 'topic';
+  readonly name: string;
 }
 
 export interface HTTPTrigger {

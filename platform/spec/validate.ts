@@ -92,6 +92,12 @@ function referencesOf(resource: Resource): [path: string, kind: Kind, reference:
       return [
         ['spec.environment', 'Environment', resource.spec.environment],
         ['spec.package.packageref', 'Package', resource.spec.package.packageref],
+        ...(['onSuccess', 'onFailure'] as const).flatMap((field): [string, Kind, Reference][] => {
+          const to = resource.spec.invocation?.[field];
+          return to?.type === 'function'
+            ? [[`spec.invocation.${field}`, 'Function', { name: to.name, namespace }]]
+            : [];
+        }),
       ];
     case 'HTTPTrigger':
     case 'MessageQueueTrigger':
