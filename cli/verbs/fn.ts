@@ -2,12 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { Option, type Command } from 'commander';
 import { describe } from '../../platform/spec/kinds.ts';
 import { toManifest } from '../../platform/spec/manifest.ts';
-import type { FunctionResource, Metadata, Resource } from '../../platform/spec/resources.ts';
+import type { Destination, FunctionResource, Metadata, Resource } from '../../platform/spec/resources.ts';
 import type { CliContext } from '../context.ts';
 import {
   collectList,
   collectPairList,
   collectPairs,
+  durationMs,
   listed,
   namespaced,
   outputOption,
@@ -130,6 +131,10 @@ interface FunctionFlags extends ContentFlags {
   readonly streaming?: boolean;
   readonly streamingIdleTimeout?: number;
   readonly streamingMaxDuration?: number;
+  readonly asyncRetryMaxAttempts?: number;
+  readonly asyncMaxAge?: number;
+  readonly asyncOnSuccess?: string;
+  readonly asyncOnFailure?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotation?: Readonly<Record<string, string>>;
   readonly maxmemory?: number;
@@ -177,6 +182,10 @@ function functionFlags(command: Command): Command {
     .option('--streaming', 'pass the answer on as it comes, with no limit on the whole')
     .option('--streaming-idle-timeout <seconds>', 'longest silence of a stream (default: 60)', wholeNumber)
     .option('--streaming-max-duration <seconds>', 'longest time of a stream (default: no limit)', wholeNumber)
+    .option('--async-retry-max-attempts <n>', 'deliveries of an asynchronous call (default: 3)', wholeNumber)
+    .option('--async-max-age <duration>', 'how old an asynchronous call may grow (default: 6h)', durationMs)
+    .option('--async-on-success <name>', "function to tell of an asynchronous call's success; '' for none")
+    .option('--async-on-failure <name>', "function to tell of its failure; '' for none")
     .option('--maxmemory <MiB>', 'memory limit of an instance', wholeNumber)
     .option('--maxcpu <millicores>', 'CPU limit of an instance', wholeNumber);
 }
@@ -286,6 +295,7 @@ function changed(spec: FunctionSpec, flags: FunctionFlags, namespace: string): F
     minScale: flags.minscale ?? spec.minScale,
     maxScale: flags.maxscale ?? spec.maxScale,
     ...streamingOf(spec, flags),
+    ...invocationOf(spec, flags),
     resources: {
       ...spec.resources,
       ...(flags.maxmemory === undefined ? {} : { memoryLimitBytes: flags.maxmemory * 2 ** 20 }),
@@ -303,6 +313,27 @@ function streamingOf(spec: FunctionSpec, flags: FunctionFlags): Pick<FunctionSpe
     streaming: {
       idleTimeout: streamingIdleTimeout ?? spec.streaming?.idleTimeout ?? 60,
       ...(maxDuration > 0 ? { maxDuration } : {}),
+    },
+  };
+}
+
+/** What is not said stays as it is; an empty name clears a destination, as in Fission. */
+function invocationOf(spec: FunctionSpec, flags: FunctionFlags): Pick<FunctionSpec, 'invocation'> {
+  const { asyncRetryMaxAttempts, asyncMaxAge, asyncOnSuccess, asyncOnFailure } = flags;
+  const said = [asyncRetryMaxAttempts, asyncMaxAge, asyncOnSuccess, asyncOnFailure];
+  if (said.every((flag) => flag === undefined)) return {};
+  const { onSuccess, onFailure, ...rest } = spec.invocation ?? {};
+  const destination = (name: string | undefined, otherwise: Destination | undefined) =>
+    name === undefined ? otherwise : name === '' ? undefined : ({ type: 'function', name } as const);
+  const success = destination(asyncOnSuccess, onSuccess);
+  const failure = destination(asyncOnFailure, onFailure);
+  return {
+    invocation: {
+      ...rest,
+      ...(asyncRetryMaxAttempts === undefined ? {} : { maxAttempts: asyncRetryMaxAttempts }),
+      ...(asyncMaxAge === undefined ? {} : { maxAgeMs: asyncMaxAge }),
+      ...(success ? { onSuccess: success } : {}),
+      ...(failure ? { onFailure: failure } : {}),
     },
   };
 }

@@ -20,6 +20,30 @@ import { nextTimes } from './tt.ts';
 const HELLO = 'module.exports = async () => ({ status: 200, body: "hello" })';
 const DEFAULT = 'default';
 
+void test('how asynchronous calls are delivered is said by flags, one by one', async () => {
+  await using spoor = await startCli();
+  await writeFile(spoor.path('hello.js'), HELLO);
+  await spoor.run('env', 'create', '--name', 'nodejs', '--image', 'node-env');
+  const create = ['fn', 'create', '--name', 'hello', '--env', 'nodejs', '--code', spoor.path('hello.js')];
+  await spoor.run(...create, '--async-retry-max-attempts', '5', '--async-on-success', 'next');
+  const update = ['fn', 'update', '--name', 'hello'];
+  await spoor.run(
+    ...update,
+    '--async-max-age',
+    '90s',
+    '--async-on-failure',
+    'sorry',
+    '--async-on-success',
+    '',
+  );
+  const found = spoor.registry.get('Function', { name: 'hello', namespace: DEFAULT });
+  assert.deepEqual(found?.spec.invocation, {
+    maxAttempts: 5,
+    maxAgeMs: 90_000,
+    onFailure: { type: 'function', name: 'sorry' },
+  });
+});
+
 void test('a route in the shadow of an older one says so, and is not waited for', async () => {
   await using spoor = await startCli();
   await writeFile(spoor.path('hello.js'), HELLO);
