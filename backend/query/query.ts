@@ -15,6 +15,7 @@ import { addJaegerV1 } from './jaeger-v1.ts';
 import { addJaegerV3, errorBody } from './jaeger-v3.ts';
 import { addLogSearch } from './log-search.ts';
 import { addMessages } from './messages.ts';
+import { addOpenapi } from './openapi.ts';
 import { addOverview } from './overview.ts';
 import { addOwn } from './own.ts';
 import { addRed } from './red.ts';
@@ -119,6 +120,7 @@ export async function startQuery(options: QueryOptions): Promise<QueryServer> {
   addSearch(app, readerOf);
   addStream(app, readerOf, closing.signal);
   addOverview(app, readerOf);
+  addOpenapi(app);
   addTopics(app, readerOf);
   addAttributes(app, readerOf);
   addPlatform(app, options.platform ?? (async () => undefined));
