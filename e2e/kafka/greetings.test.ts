@@ -37,6 +37,9 @@ async function traceOf(args: readonly string[]): Promise<SpanData[]> {
 const VARIES =
   /^(spoor\.request_id|spoor\.queue\.wait|faas\.(instance|invocation_id|version)|server\.port|url\.full|network\..*|client\..*|messaging\.(destination\.partition\.id|kafka\.offset)|user_agent\.original|process\.pid|service\.instance\.id|spoor\.instance.*|code\..*)$/;
 
+/** Said only of an invocation that used or waited for the processor for long: of the machine, not of the road. */
+const MAY_BE_MISSING = /^spoor\.(cpu|event_loop)\./;
+
 /** Every span as kind, name, service, parent, links, status, events and attributes, but for what differs from run to run. */
 function essenceOf(spans: readonly SpanData[], system?: string) {
   const byId = new Map(spans.map((span) => [span.spanId, span]));
@@ -51,6 +54,7 @@ function essenceOf(spans: readonly SpanData[], system?: string) {
       events: span.events.map((event) => event.name),
       attributes: Object.fromEntries(
         Object.entries(span.attributes)
+          .filter(([name]) => !MAY_BE_MISSING.test(name))
           .sort(([a], [b]) => (a < b ? -1 : 1))
           .map(([name, value]) => [
             name,
