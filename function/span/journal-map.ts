@@ -2,7 +2,9 @@
  * A file mapped into memory, shared with whoever reads it, through koffi (an optional dependency with prebuilt binaries:
  * there is no mmap in Node, nodejs/node#41069). Undefined where koffi or the calls are not there.
  */
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 
 export interface FileMap {
   readonly buffer: ArrayBuffer;
@@ -46,12 +48,12 @@ export function mapFile(fd: number, length: number): FileMap | undefined {
   };
 }
 
-/** Loading koffi costs about 6 ms, so it waits until somebody asks for a mapping. */
+/** Loading koffi costs a millisecond or two, so it waits until somebody asks for a mapping. */
 function loadCalls(): Calls | undefined {
   if (tried) return loaded;
   tried = true;
   try {
-    const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
+    const koffi = loadBinary(import.meta.filename) ?? (createRequire(import.meta.url)('koffi') as Koffi);
     const libc = koffi.load(null);
     const mmap = libc.func(
       'void *mmap(void *addr, size_t length, int prot, int flags, int fd, int64_t offset)',
@@ -74,3 +76,33 @@ function loadCalls(): Calls | undefined {
   }
   return loaded;
 }
+
+type Koffi = typeof import('koffi');
+
+/** The C libraries koffi brings a binary for; the one that is not ours fails to load. */
+const BINARIES = [`${process.platform}_${process.arch}`, `musl_${process.arch}`];
+
+/**
+ * koffi's binary itself, from where npm puts it: its JavaScript, which looks for it in many more places, takes ten times as long
+ * (16 ms against 1.4). Undefined where it is not there; then that JavaScript is asked.
+ */
+function loadBinary(program: string): Koffi | undefined {
+  const inside = `node_modules/@koromix/koffi-${process.platform}-${process.arch}`;
+  for (let folder = dirname(program); ; folder = dirname(folder)) {
+    for (const binary of BINARIES) {
+      const path = join(folder, inside, binary, 'koffi.node');
+      if (!existsSync(path)) continue;
+      try {
+        const module = { exports: {} as Koffi };
+        process.dlopen(module, path);
+        if (module.exports.version.startsWith(TRIED_VERSION)) return module.exports;
+      } catch {
+        // for another C library
+      }
+    }
+    if (folder === dirname(folder)) return undefined;
+  }
+}
+
+/** What stands in a binary alone differs between koffi's major versions. */
+const TRIED_VERSION = '3.';

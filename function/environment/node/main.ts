@@ -20,7 +20,7 @@ import { watchDeath } from './watch-death.ts';
 
 const WRONG_USAGE = 2;
 const REHEARSAL_DELAY_MS = 50;
-/** Loading koffi and mapping the journal takes 6 to 10 ms, which a caller who waits for the first answer need not pay. */
+/** Loading koffi and node:crypto and mapping the journal takes 5 to 10 ms, which a caller who waits for the first answer need not pay. */
 const UPGRADE_DELAY_MS = 50;
 
 try {
