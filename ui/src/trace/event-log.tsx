@@ -7,6 +7,7 @@ import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
 import { formatClock, formatDay } from '../text/time.ts';
 import { type TraceSearch, EVENT_CHOICES, eventsOfSearch } from './trace-search.ts';
+import { showName } from '../text/name.ts';
 
 const NAMES = { logs: 'Log lines', events: 'Events of spans', spans: 'Starts and ends' } as const;
 const KINDS = { logs: ['log'], events: ['event'], spans: ['start', 'end'] } as const;
@@ -140,7 +141,7 @@ function columnsOf(
       render: ({ span }) =>
         span ? (
           <button type="button" className="linkish linkish-plain" onClick={() => onSelect(span.id)}>
-            {span.name || '(no name)'}
+            {showName(span.name)}
           </button>
         ) : (
           <span className="dim">·</span>

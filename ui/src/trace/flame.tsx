@@ -5,6 +5,7 @@ import { selfTimes } from '../model/self-time.ts';
 import type { Span, Trace } from '../model/trace.ts';
 import { formatDuration } from '../text/duration.ts';
 import { formatPercent } from '../text/number.ts';
+import { showName } from '../text/name.ts';
 
 const ROW_HEIGHT = 22;
 /** Of the width; about two pixels. */
@@ -71,7 +72,7 @@ export function Flame(props: {
   return (
     <div className="flame">
       <p className="flame-facts">
-        <b>{active.name || '(no name)'}</b>
+        <b>{showName(active.name)}</b>
         <span className="dim">{active.service}</span>
         <Fact
           name="with all below"
@@ -123,7 +124,7 @@ export function Flame(props: {
                   setZoom(node.index);
                 }}
               >
-                {width >= LEAST_NAMED && (node.name || '(no name)')}
+                {width >= LEAST_NAMED && showName(node.name)}
                 {width >= LEAST_NAMED && node.count > 1 && ` ×${node.count}`}
               </div>
             )),

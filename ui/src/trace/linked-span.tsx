@@ -6,6 +6,7 @@ import { assignColors } from '../layout/colors.ts';
 import { place } from '../layout/range.ts';
 import type { Span, Trace } from '../model/trace.ts';
 import { formatDuration } from '../text/duration.ts';
+import { showName } from '../text/name.ts';
 
 const MOST_ROWS = 12;
 const INDENT = 10;
@@ -51,7 +52,7 @@ function Subtree({ trace, at }: { readonly trace: Trace; readonly at: number }) 
                 style={{ paddingLeft: Math.min(span.depth - root.depth, 8) * INDENT }}
                 title={`${span.service} · ${span.name}`}
               >
-                <span className="dim">{span.service}</span> {span.name || '(no name)'}
+                <span className="dim">{span.service}</span> {showName(span.name)}
               </Link>
               <span className="linked-time">
                 {bar && (

@@ -1,12 +1,13 @@
 import { CloseButton, CopyButton, Tabs } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { type ReactNode, useState } from 'react';
+import { type ReactNode, useMemo, useState } from 'react';
 import type { OtlpKeyValue } from '../../../backend/query/shapes.ts';
 import { flowQuery, incomingLinksQuery, traceLogsQuery } from '../api/queries.ts';
 import { eventsOf, linksOf, type Span, type TimedEvent, type Trace } from '../model/trace.ts';
 import { formatDuration } from '../text/duration.ts';
 import { formatClock } from '../text/time.ts';
+import { showName } from '../text/name.ts';
 import { textOf } from '../text/value.ts';
 import { AttributeTable } from './attribute-table.tsx';
 import { LinkedSpan } from './linked-span.tsx';
@@ -44,7 +45,7 @@ export function SpanPanel(props: PanelProps) {
       <header className="panel-head">
         <i className="panel-mark" style={{ background: props.color }} />
         <div>
-          <h2>{span.name}</h2>
+          <h2>{showName(span.name)}</h2>
           <p className="dim">
             {span.service} · {KINDS[span.kind] ?? span.kind}
           </p>
@@ -149,13 +150,8 @@ export function SpanPanel(props: PanelProps) {
             </ol>
           )}
         </Tabs.Panel>
-        <Tabs.Panel value="json">
-          <div className="json-tools">
-            <Copy text={JSON.stringify(span.source, undefined, 2)} what="JSON" />
-          </div>
-          <pre className="json" tabIndex={0}>
-            {JSON.stringify(span.source, undefined, 2)}
-          </pre>
+        <Tabs.Panel value="json" key={`json ${span.id}`}>
+          <SpanJson span={span} />
         </Tabs.Panel>
       </Tabs>
     </aside>
@@ -177,6 +173,30 @@ function Status({ span }: { readonly span: Span }) {
         </>
       )}
     </div>
+  );
+}
+
+/** Longer text waits for a click: a megabyte of it, wrapped, holds the page for seconds. */
+const FIRST_JSON = 40_000;
+
+function SpanJson({ span }: { readonly span: Span }) {
+  const text = useMemo(() => JSON.stringify(span.source, undefined, 2), [span]);
+  const [isWhole, setWhole] = useState(false);
+  const isCut = text.length > FIRST_JSON && !isWhole;
+  return (
+    <>
+      <div className="json-tools">
+        <Copy text={text} what="JSON" />
+      </div>
+      <pre className="json" tabIndex={0}>
+        {isCut ? `${text.slice(0, FIRST_JSON)}…` : text}
+      </pre>
+      {isCut && (
+        <button type="button" className="linkish json-more" onClick={() => setWhole(true)}>
+          Show all {text.length} characters
+        </button>
+      )}
+    </>
   );
 }
 

@@ -3,6 +3,7 @@ import type { Gap, Warp } from '../layout/gaps.ts';
 import { labelSide, place, type Placed, type Range } from '../layout/range.ts';
 import type { Span } from '../model/trace.ts';
 import { formatDuration } from '../text/duration.ts';
+import { showName } from '../text/name.ts';
 
 const INDENT = 14;
 /** Beyond this the indentation would push names out of sight; the depth is then written. */
@@ -107,7 +108,7 @@ const SpanName = memo(function SpanName(props: {
       <i className="wf-service-mark" />
       {props.showsService && <span className="wf-service">{span.service}</span>}
       <span className="wf-op" title={span.name}>
-        {span.name || '(no name)'}
+        {showName(span.name)}
       </span>
       {isClosed && <span className="mono dim wf-hidden">+{span.descendants}</span>}
       {isClosed && span.errorsBelow > 0 && (

@@ -3,6 +3,7 @@ import { selfTimes } from '../model/self-time.ts';
 import type { Span, Trace } from '../model/trace.ts';
 import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
+import { showName } from '../text/name.ts';
 
 interface Row {
   readonly span: Span;
@@ -48,7 +49,7 @@ export function SpanTable(props: {
           className={span.isError ? 'linkish error-text' : 'linkish linkish-plain'}
           onClick={() => props.onSelect(span.id)}
         >
-          {span.name || '(no name)'}
+          {showName(span.name)}
         </button>
       ),
     },

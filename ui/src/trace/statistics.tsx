@@ -3,6 +3,7 @@ import { selfTimes } from '../model/self-time.ts';
 import type { Span, Trace } from '../model/trace.ts';
 import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
+import { showName } from '../text/name.ts';
 
 interface Group {
   readonly service: string;
@@ -58,7 +59,7 @@ export function Statistics(props: {
           title="Open the longest of them"
           onClick={() => props.onSelect(group.longest.id)}
         >
-          {group.name || '(no name)'}
+          {showName(group.name)}
         </button>
       ),
     },

@@ -3,6 +3,7 @@ import { Link } from '@tanstack/react-router';
 import { getJson } from '../api/client.ts';
 import type { Trace } from '../model/trace.ts';
 import { formatDuration } from '../text/duration.ts';
+import { showName } from '../text/name.ts';
 import { formatClock, formatDay } from '../text/time.ts';
 import { OpenFile } from './open-file.tsx';
 
@@ -29,7 +30,7 @@ export function TraceHead(props: {
     <header className="trace-head">
       <div className="trace-title">
         <h1>
-          <span className="dim">{root?.service}</span> {root?.name}
+          <span className="dim">{root?.service}</span> {root && showName(root.name)}
         </h1>
         <CopyButton value={trace.id}>
           {({ copied, copy }) => (
