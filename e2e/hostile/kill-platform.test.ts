@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SPOOR_TIMER_SCHEDULED } from '../../function/span/attributes.ts';
 import { ControlClient } from '../../platform/spec/client.ts';
 import { fromManifest } from '../../platform/spec/manifest.ts';
 import { fetchTrace } from '../../cli/trace/fetch-trace.ts';
@@ -13,7 +14,7 @@ const CALLERS = 4;
 const INVOCATIONS = 40;
 const RECOVERY_MS = 60_000;
 
-test('kill -9 of the platform under load: all that was declared is back, every accepted invocation is delivered, its trace shows the break', async () => {
+test('kill -9 of the platform under load: all that was declared is back, every accepted invocation is delivered, no timer fires twice, a trace shows the break', async () => {
   await using up = await spoorUp();
   const control = new ControlClient(up.internal);
   const put = (kind: string, name: string, spec: object) =>
@@ -47,9 +48,26 @@ test('kill -9 of the platform under load: all that was declared is back, every a
     invocationMode: 'async',
     functionref: { type: 'name', name: 'later' },
   });
+  const ticks = join(up.data, 'ticks');
+  await put('Package', 'tick', {
+    environment,
+    deployment: {
+      type: 'literal',
+      literal: Buffer.from(
+        `module.exports = async ({ request }) => {
+           require('node:fs').appendFileSync(${JSON.stringify(ticks)}, request.get('traceparent') + '\\n');
+           return { status: 200 };
+         };`,
+      ).toString('base64'),
+    },
+  });
+  await put('Function', 'tick', { environment, package: { packageref: { name: 'tick' } } });
+  await put('TimeTrigger', 'tick', { cron: '* * * * * *', functionref: { type: 'name', name: 'tick' } });
+  const ticked = () => (existsSync(ticks) ? readFileSync(ticks, 'utf8').trim().split('\n') : []);
   const accepted: { id: string; traceId: string }[] = [];
+  const loaded = Date.now() + RECOVERY_MS;
   const callers = Array.from({ length: CALLERS }, async () => {
-    while (accepted.length < INVOCATIONS) {
+    while (Date.now() < loaded && (accepted.length < INVOCATIONS || ticked().length === 0)) {
       try {
         const answer = await fetch(`${up.router}/later`, { method: 'POST', body: 'x' });
         const { invocationId, traceId } = (await answer.json()) as { invocationId: string; traceId: string };
@@ -61,12 +79,17 @@ test('kill -9 of the platform under load: all that was declared is back, every a
       await sleep(5);
     }
   });
-  while (accepted.length < INVOCATIONS / 2) await sleep(5);
+  while (accepted.length < INVOCATIONS / 2 || ticked().length === 0) {
+    assert.ok(Date.now() < loaded, 'the platform is under load');
+    await sleep(5);
+  }
+  const ticksBefore = ticked().length;
   process.kill(await up.partPid('platform'), 'SIGKILL');
   await Promise.all(callers);
 
-  const kinds = ['Environment', 'Package', 'Function', 'HTTPTrigger'] as const;
-  for (const kind of kinds) assert.equal((await control.list(kind)).length, 1, kind);
+  const declared = { Environment: 1, Package: 2, Function: 2, HTTPTrigger: 1, TimeTrigger: 1 } as const;
+  for (const kind of Object.keys(declared) as (keyof typeof declared)[])
+    assert.equal((await control.list(kind)).length, declared[kind], kind);
 
   const deadline = Date.now() + RECOVERY_MS;
   const state = async (id: string) =>
@@ -88,6 +111,24 @@ test('kill -9 of the platform under load: all that was declared is back, every a
       .map((line) => line.split(' ')[0]),
   );
   for (const { id } of accepted) assert.ok(delivered.has(id), `${id} was never delivered`);
+
+  // Two seconds of the clock after the restart and those before: each was fired once.
+  while (ticked().length < ticksBefore + 2) {
+    assert.ok(Date.now() < deadline, 'the timer goes on after the restart');
+    await sleep(100);
+  }
+  const fired: unknown[] = [];
+  for (const traceparent of ticked().slice(0, ticksBefore + 2)) {
+    let scheduled: unknown;
+    while (scheduled === undefined && Date.now() < deadline) {
+      const spans = (await fetchTrace(up.query, traceparent.split('-')[1] ?? '')) ?? [];
+      scheduled = spans.find(({ name }) => name === 'timer tick')?.attributes[SPOOR_TIMER_SCHEDULED];
+      if (scheduled === undefined) await sleep(100);
+    }
+    fired.push(scheduled);
+  }
+  assert.ok(fired.every((time) => typeof time === 'string'));
+  assert.equal(new Set(fired).size, fired.length, `fired for ${fired.join(', ')}`);
 
   // One was in the middle when the platform died: its trace has both tries, the first cut off with the reason.
   assert.ok(interrupted, 'a delivery was under way at the kill');
