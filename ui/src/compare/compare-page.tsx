@@ -8,6 +8,7 @@ import type { Trace } from '../model/trace.ts';
 import { PageError } from '../shell/notice.tsx';
 import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
+import { showName } from '../text/name.ts';
 import { formatClock } from '../text/time.ts';
 import './compare.css';
 import { type Merged, mergeTraces, type Side } from './merge.ts';
@@ -112,8 +113,12 @@ function Comparison({ a, b }: { readonly a: Trace; readonly b: Trace }) {
       render: (row) => (
         <span className="merged-name" style={{ paddingLeft: Math.min(row.depth, 24) * 14 }}>
           <i style={{ background: colors.get(row.service) }} />
-          {row.service !== row.name && <span className="dim">{row.service} </span>}
-          {row.name}
+          {row.service !== row.name && (
+            <>
+              <bdi className="dim">{row.service}</bdi>{' '}
+            </>
+          )}
+          <bdi>{showName(row.name)}</bdi>
         </span>
       ),
     },

@@ -44,7 +44,7 @@ export function mergeTraces(a: Trace | undefined, b: Trace | undefined): Merged[
   const push = (above: Place, depth: number) => {
     const below: Place[] = [];
     for (let place = above.first; place; place = place.next) below.push(place);
-    for (const place of below.reverse()) stack.push({ place, depth });
+    for (const place of below.toReversed()) stack.push({ place, depth });
   };
   push(root, 0);
   for (let next = stack.pop(); next; next = stack.pop()) {

@@ -27,6 +27,8 @@ export function formatDuration(nanos: number): string {
 /** As an axis writes it: no more digits than the step needs. */
 export function formatTick(nanos: number, stepNanos: number): string {
   if (nanos === 0) return '0';
+  // Minutes and more read as such, unless the step asks for parts of a second; and years are not told in milliseconds.
+  if (nanos >= (stepNanos >= 1e9 ? 120e9 : 3_600e9)) return formatDuration(nanos);
   const unit = UNITS.find((unit) => nanos >= unit.nanos && stepNanos >= unit.nanos / 1_000) ?? {
     nanos: 1,
     name: 'ns',

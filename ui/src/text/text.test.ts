@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatDuration, formatTick } from './duration.ts';
 import { parseLogfmt } from './logfmt.ts';
+import { keepDirection, showName } from './name.ts';
 import { formatAgo } from './time.ts';
 import { formatValue, typeOf } from './value.ts';
 
@@ -24,6 +25,9 @@ void test('ticks carry no more digits than their step', () => {
   assert.equal(formatTick(200e6, 100e6), '200 ms');
   assert.equal(formatTick(1.5e9, 500e6), '1.5 s');
   assert.equal(formatTick(0, 5), '0');
+  assert.equal(formatTick(600e9, 60e9), '10 m 00 s');
+  assert.equal(formatTick(185.32e9, 10e6), '185.32 s');
+  assert.equal(formatTick(94_607_999.86e9, 10e6), '1094 d 23 h');
 });
 
 void test('tags as people type them', () => {
@@ -51,4 +55,10 @@ void test('how long ago', () => {
   assert.equal(formatAgo(1_000, 6_000), '5 s ago');
   assert.equal(formatAgo(0, 3 * 60_000), '3 min ago');
   assert.equal(formatAgo(600_000, 0), 'in the future');
+});
+
+void test('a name of nothing visible is none, and no name turns a sentence around', () => {
+  assert.equal(showName(' \u200b\u2060'), '(no name)');
+  assert.equal(showName('a\u200b'), 'a\u200b');
+  assert.equal(keepDirection('\u202eevil\u202c failed'), 'evil failed');
 });

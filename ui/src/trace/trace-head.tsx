@@ -30,7 +30,7 @@ export function TraceHead(props: {
     <header className="trace-head">
       <div className="trace-title">
         <h1>
-          <span className="dim">{root?.service}</span> {root && showName(root.name)}
+          <bdi className="dim">{root?.service}</bdi> <bdi>{root && showName(root.name)}</bdi>
         </h1>
         <CopyButton value={trace.id}>
           {({ copied, copy }) => (
@@ -199,7 +199,9 @@ function Oddities({ trace }: { readonly trace: Trace }) {
         ? 'spans name each other as parents, in a ring that is cut at its oldest'
         : `${trace.ringCount} rings of spans that name each other as parents, each cut at its oldest`),
     endsEarly > 0 &&
-      `${endsEarly === 1 ? 'a span says that it ended before it started' : `${endsEarly} spans say that they ended before they started`}`,
+      (endsEarly === 1
+        ? 'a span says that it ended before it started'
+        : `${endsEarly} spans say that they ended before they started`),
     trace.repeatCount > 0 &&
       `${trace.repeatCount} ${trace.repeatCount === 1 ? 'span came' : 'spans came'} twice with one id, and ${trace.repeatCount === 1 ? 'is' : 'are'} drawn once`,
     isFuture && 'some of it lies in the future: a clock is wrong',

@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
 import type { CauseJson, SpanRefJson, TwinJson, WhyJson } from '../../../backend/query/shapes.ts';
 import { formatDuration } from '../text/duration.ts';
+import { keepDirection } from '../text/name.ts';
 
 const OUTCOMES: Readonly<Record<WhyJson['outcome'], string>> = {
   failed: 'Failed',
@@ -21,7 +22,7 @@ export function WhyPanel(props: { readonly why: WhyJson; readonly traceId: strin
     <section className={`why why-${why.outcome}`} aria-label="Why">
       <p className="why-line">
         <strong className="why-outcome">{OUTCOMES[why.outcome]}</strong>
-        <span className="why-summary">{why.summary}</span>
+        <span className="why-summary">{keepDirection(why.summary)}</span>
         {!why.determined && why.notDetermined !== '' && <span className="dim">{why.notDetermined}</span>}
         {!why.settled && <span className="chip">still arriving</span>}
         <span className="spacer" />
@@ -53,7 +54,7 @@ export function WhyPanel(props: { readonly why: WhyJson; readonly traceId: strin
               <h3>Try next</h3>
               <ul>
                 {cause.next.map((advice) => (
-                  <li key={advice}>{advice}</li>
+                  <li key={advice}>{keepDirection(advice)}</li>
                 ))}
               </ul>
             </div>
@@ -74,7 +75,7 @@ function Cause(props: { readonly cause: CauseJson; readonly traceId: string; rea
   return (
     <article className="why-cause">
       <h3 className={props.isFirst ? 'why-title' : 'why-title why-title-other'}>
-        {cause.title}
+        {keepDirection(cause.title)}
         <span className="chip" title="How sure, of all that this trace could mean">
           {cause.confident ? '' : 'perhaps · '}
           {Math.round(cause.score * 100)} %
@@ -83,7 +84,7 @@ function Cause(props: { readonly cause: CauseJson; readonly traceId: string; rea
       <ol className="why-sentences">
         {cause.sentences.map((sentence, i) => (
           <li key={i}>
-            <Sentence text={sentence.text} spans={sentence.spans} {...props} />
+            <Sentence text={keepDirection(sentence.text)} spans={sentence.spans} {...props} />
           </li>
         ))}
       </ol>
