@@ -1,6 +1,7 @@
-import { keepPreviousData, queryOptions } from '@tanstack/react-query';
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import type {
   AccountJson,
+  AttributesJson,
   CriticalPathJson,
   FlowJson,
   FunctionJson,
@@ -17,6 +18,7 @@ import type {
   ReadingJson,
   RecordsJson,
   RedJson,
+  SearchJson,
   TopicsJson,
   TraceSummaryJson,
   WhyJson,
@@ -25,6 +27,7 @@ import { readTrace, type Trace } from '../model/trace.ts';
 import type { LogsSearch } from '../logs/logs-search.ts';
 import type { TopicsSearch } from '../topics/topics-search.ts';
 import type { SearchParams } from '../search/params.ts';
+import { queryText } from '../search/query-text.ts';
 import { startMsOf } from '../search/summary.ts';
 import { ApiError, getJson } from './client.ts';
 
@@ -85,6 +88,65 @@ export function searchQuery(search: SearchParams, tags: Readonly<Record<string, 
         startMsOf(summary) >= fromMs && startMsOf(summary) <= toMs;
       return { summaries: search.fromMs > 0 ? summaries.filter(isThere) : summaries, fromMs, toMs };
     },
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** Clocks of other machines may be a little ahead. */
+const AHEAD_MS = 60_000;
+
+/** The same by the language of `q`, a page at a time; what arrives meanwhile does not shift the pages. */
+export function searchPagesQuery(search: SearchParams) {
+  return infiniteQueryOptions({
+    queryKey: ['search-pages', { ...search, live: false }],
+    initialPageParam: '',
+    queryFn: ({ pageParam, signal }) => {
+      const window = search.toMs
+        ? { endTs: search.toMs, lookback: search.toMs - search.fromMs }
+        : { endTs: Date.now() + AHEAD_MS, lookback: search.lookbackMinutes * 60_000 + AHEAD_MS };
+      const params = paramsOf({
+        q: queryText(search),
+        limit: search.limit,
+        ...(pageParam === '' ? window : { cursor: pageParam }),
+      });
+      return getJson<SearchJson>(`/api/search?${params}`, signal);
+    },
+    getNextPageParam: ({ nextCursor }) => nextCursor ?? undefined,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** Of a fixed stretch only what begins in it: the server finds what has any span there, the plot shows traces by their start. */
+export function joinPages(pages: readonly SearchJson[], search: SearchParams): SearchAnswer {
+  const [first] = pages;
+  const fromMs = search.fromMs || Number(BigInt(first?.startUnixNano ?? 0) / 1_000_000n);
+  const toMs = search.toMs || Number(BigInt(first?.endUnixNano ?? 0) / 1_000_000n) - AHEAD_MS;
+  const byId = new Map(pages.flatMap(({ traces }) => traces.map((trace) => [trace.traceId, trace])));
+  const summaries = [...byId.values()].filter(
+    (trace) => search.fromMs === 0 || (startMsOf(trace) >= fromMs && startMsOf(trace) <= toMs),
+  );
+  return { summaries, fromMs, toMs };
+}
+
+/** Keys of attributes that begin so, or the values of one. */
+export function attributesQuery(asked: {
+  readonly service: string;
+  readonly key: string;
+  readonly prefix: string;
+  readonly lookbackMs: number;
+}) {
+  const params = paramsOf({
+    service: asked.service,
+    key: asked.key,
+    prefix: asked.prefix,
+    lookback: asked.lookbackMs,
+  });
+  return queryOptions({
+    queryKey: ['attributes', params],
+    staleTime: 60_000,
+    retry: false,
+    queryFn: async ({ signal }) =>
+      (await getJson<AttributesJson>(`/api/attributes?${params}`, signal)).attributes.map(({ text }) => text),
     placeholderData: keepPreviousData,
   });
 }

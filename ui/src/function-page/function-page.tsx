@@ -11,6 +11,7 @@ import { functionQuery, platformQuery } from '../api/queries.ts';
 import { gridOf } from '../chart/grid.ts';
 import { TimeChart } from '../chart/time-chart.tsx';
 import { stageColor } from '../layout/stages.ts';
+import { quote } from '../search/query-text.ts';
 import { LookbackPicker, useLookback } from '../shell/lookback.tsx';
 import { PageError } from '../shell/notice.tsx';
 import { Table, type Column } from '../table/table.tsx';
@@ -224,7 +225,7 @@ function Causes({ name, data }: { readonly name: string; readonly data: Function
               </span>
               <Link
                 to="/search"
-                search={{ service: name, errors: true, tags: `error.type="${error.type}"` }}
+                search={{ service: name, errors: true, q: `error.type:${quote(error.type)}` }}
                 className="linkish mono bars-figure"
                 aria-label={`All ${error.count} failures of the type ${error.type}`}
               >

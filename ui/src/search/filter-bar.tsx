@@ -1,9 +1,10 @@
-import { Autocomplete, Button, Checkbox, Select, TextInput } from '@mantine/core';
+import { Autocomplete, Button, Checkbox, CopyButton, Select, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { operationsQuery } from '../api/queries.ts';
 import { formatClock } from '../text/time.ts';
-import { DEFAULT_SEARCH, LOOKBACKS, type SearchParams } from './params.ts';
+import { DEFAULT_SEARCH, LOOKBACKS, type SearchParams, writeSearch } from './params.ts';
+import { QueryInput } from './query-input.tsx';
 import { OpenFile } from '../trace/open-file.tsx';
 
 const DURATION = /^$|^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/;
@@ -55,16 +56,6 @@ export function FilterBar(props: {
         onChange={(operation) => set({ operation })}
       />
       <TextInput
-        className="f-tags"
-        classNames={{ input: 'mono' }}
-        size="xs"
-        label="Attributes"
-        placeholder="http.route=/greetings spoor.attempt=2"
-        spellCheck={false}
-        value={draft.tags}
-        onChange={(event) => set({ tags: event.currentTarget.value })}
-      />
-      <TextInput
         className="f-duration"
         classNames={{ input: 'mono' }}
         size="xs"
@@ -98,8 +89,8 @@ export function FilterBar(props: {
       <Select
         className="f-limit"
         size="xs"
-        label="At most"
-        data={['20', '50', '100', '500', '1500']}
+        label="Page of"
+        data={['20', '50', '100', '500']}
         allowDeselect={false}
         value={String(draft.limit)}
         onChange={(value) => set({ limit: Number(value ?? DEFAULT_SEARCH.limit) })}
@@ -110,6 +101,15 @@ export function FilterBar(props: {
         label="Errors only"
         checked={draft.errors}
         onChange={(event) => set({ errors: event.currentTarget.checked })}
+      />
+      <i className="f-break" />
+      <QueryInput
+        value={draft.query}
+        service={draft.service}
+        services={props.services}
+        operations={operations.data ?? []}
+        lookbackMs={draft.lookbackMinutes * 60_000}
+        onChange={(query) => set({ query })}
       />
       <div className="f-actions">
         <Button size="xs" type="submit" loading={props.busy}>
@@ -128,6 +128,7 @@ export function FilterBar(props: {
         >
           <i /> Live
         </button>
+        <CopyLink search={props.search} />
         <Button
           size="xs"
           variant="subtle"
@@ -142,5 +143,32 @@ export function FilterBar(props: {
         </span>
       </div>
     </form>
+  );
+}
+
+/** A link that finds the same tomorrow: the last hour becomes the hour that it was. */
+function CopyLink({ search }: { readonly search: SearchParams }) {
+  const link = () => {
+    const toMs = search.toMs || Date.now();
+    const fromMs = search.fromMs || toMs - search.lookbackMinutes * 60_000;
+    const params = writeSearch({ ...search, fromMs, toMs, live: false, lookbackMinutes: 60 });
+    return `${location.origin}/search?${new URLSearchParams(
+      Object.entries(params).map(([key, value]) => [key, String(value)]),
+    ).toString()}`;
+  };
+  return (
+    <CopyButton value={link()}>
+      {({ copied, copy }) => (
+        <Button
+          size="xs"
+          variant="subtle"
+          color="gray"
+          title="A link to this search in this very time"
+          onClick={copy}
+        >
+          {copied ? 'Copied' : 'Copy link'}
+        </Button>
+      )}
+    </CopyButton>
   );
 }

@@ -6,7 +6,7 @@ void test('a search survives the way into the URL and back', () => {
   const search = {
     ...DEFAULT_SEARCH,
     service: 'greeter',
-    tags: 'a="b c"',
+    query: 'a="b c"',
     errors: true,
     fromMs: 1_000,
     toMs: 2_000,
@@ -20,4 +20,9 @@ void test('what makes no sense in a URL falls back', () => {
     readSearch({ limit: '-5', lookback: 'x', from: '9', to: '3', live: 'maybe', service: ['a'] }),
     DEFAULT_SEARCH,
   );
+});
+
+void test('a link from before the language still means what it said', () => {
+  assert.equal(readSearch({ tags: 'a=b' }).query, 'a=b');
+  assert.deepEqual(writeSearch({ ...DEFAULT_SEARCH, query: 'a=b' }), { q: 'a=b' });
 });

@@ -2,8 +2,8 @@
 export interface SearchParams {
   readonly service: string;
   readonly operation: string;
-  /** logfmt: `http.route=/greet error=true` */
-  readonly tags: string;
+  /** The language of `q`: `http.route:/greet AND (error OR duration>200ms)`. */
+  readonly query: string;
   /** Durations such as 200ms; '' for none. */
   readonly min: string;
   readonly max: string;
@@ -20,7 +20,7 @@ export interface SearchParams {
 export const DEFAULT_SEARCH: SearchParams = {
   service: '',
   operation: '',
-  tags: '',
+  query: '',
   min: '',
   max: '',
   errors: false,
@@ -57,7 +57,8 @@ export function readSearch(raw: Readonly<Record<string, unknown>>): SearchParams
   return {
     service: text('service'),
     operation: text('operation'),
-    tags: text('tags'),
+    // Links made before there was a language say `tags`, which is a part of it.
+    query: text('q') || text('tags'),
     min: text('min'),
     max: text('max'),
     errors: raw['errors'] === true || raw['errors'] === 'true',
@@ -71,8 +72,9 @@ export function readSearch(raw: Readonly<Record<string, unknown>>): SearchParams
 
 /** For the URL: only what differs from the default. */
 export function writeSearch(search: SearchParams): Record<string, string | number | boolean> {
-  const named = ({ lookbackMinutes, fromMs, toMs, ...rest }: SearchParams) => ({
+  const named = ({ query, lookbackMinutes, fromMs, toMs, ...rest }: SearchParams) => ({
     ...rest,
+    q: query,
     lookback: lookbackMinutes,
     from: fromMs,
     to: toMs,

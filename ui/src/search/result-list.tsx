@@ -24,13 +24,17 @@ const ORDERS: Readonly<Record<Order, (a: TraceSummaryJson, b: TraceSummaryJson) 
 
 export function ResultList(props: {
   readonly answer: SearchAnswer;
-  readonly limit: number;
+  /** Absent on the last page. */
+  readonly onMore: (() => void) | undefined;
+  readonly isLoadingMore: boolean;
+  readonly pageSize: number;
   readonly colors: ReadonlyMap<string, string>;
 }) {
   const { summaries } = props.answer;
   const [order, setOrder] = useState<Order>('newest');
   const sorted = summaries.toSorted(ORDERS[order]);
   const longest = summaries.reduce((max, summary) => Math.max(max, durationOf(summary)), 1);
+  const [picked, setPicked] = useState<readonly string[]>([]);
   const failed = summaries.filter((summary) => summary.errorSpanCount > 0).length;
 
   const scroller = useRef<HTMLDivElement>(null);
@@ -53,10 +57,9 @@ export function ResultList(props: {
               , <b className="error-text">{failed}</b> with errors
             </>
           )}
-          {summaries.length >= props.limit && (
-            <span className="dim"> · the newest {props.limit}, there may be more</span>
-          )}
+          {props.onMore && <span className="dim"> · the newest, there are more</span>}
         </span>
+        <CompareLink picked={picked} onClear={() => setPicked([])} />
         <label className="order">
           <span className="dim">Order</span>
           <select value={order} onChange={(event) => setOrder(event.currentTarget.value as Order)}>
@@ -82,6 +85,14 @@ export function ResultList(props: {
             if (!summary) return null;
             return (
               <li key={summary.traceId} style={{ top: item.start, height: ROW_HEIGHT }}>
+                <input
+                  type="checkbox"
+                  className="result-pick"
+                  aria-label={`Compare ${summary.rootOperationName || summary.traceId}`}
+                  title="Compare it with another"
+                  checked={picked.includes(summary.traceId)}
+                  onChange={() => setPicked(pick(picked, summary.traceId))}
+                />
                 <ResultRow
                   summary={summary}
                   preview={previews.get(summary.traceId)}
@@ -93,8 +104,39 @@ export function ResultList(props: {
             );
           })}
         </ul>
+        {props.onMore && (
+          <p className="more">
+            <button type="button" className="button" disabled={props.isLoadingMore} onClick={props.onMore}>
+              {props.isLoadingMore ? 'Loading…' : `Load ${props.pageSize} more`}
+            </button>
+          </p>
+        )}
       </div>
     </section>
+  );
+}
+
+/** Two at most: a third takes the place of the first. */
+function pick(picked: readonly string[], traceId: string): readonly string[] {
+  return picked.includes(traceId) ? picked.filter((id) => id !== traceId) : [...picked, traceId].slice(-2);
+}
+
+function CompareLink(props: { readonly picked: readonly string[]; readonly onClear: () => void }) {
+  const [a, b] = props.picked;
+  if (a === undefined) return null;
+  return (
+    <span className="picked">
+      {b === undefined ? (
+        <span className="dim">One is picked: pick another to compare</span>
+      ) : (
+        <Link to="/compare" search={{ a, b }} className="linkish">
+          Compare the two
+        </Link>
+      )}
+      <button type="button" className="linkish" onClick={props.onClear}>
+        Clear
+      </button>
+    </span>
   );
 }
 

@@ -1,6 +1,8 @@
 import { useNavigate } from '@tanstack/react-router';
 import { type PointerEvent, useMemo, useState } from 'react';
 import type { SearchAnswer } from '../api/queries.ts';
+import { heatColor } from '../layout/colors.ts';
+import { heatCells } from '../layout/heat.ts';
 import { histogram } from '../layout/histogram.ts';
 import { scatter } from '../layout/scatter.ts';
 import { formatDuration } from '../text/duration.ts';
@@ -14,33 +16,64 @@ const HEIGHT = PLOT + 8 + BARS + 20;
 const BINS = 90;
 /** A drag shorter than this share of the width is a click. */
 const LEAST_DRAG = 0.008;
+/** A drag over more than this share of the height asks for durations too. */
+const LEAST_HEIGHT = 0.12;
+/** Beyond it dots lie on each other, and cells that are counted say more. */
+const MOST_DOTS = 400;
+const HEAT_COLUMNS = 72;
+const HEAT_ROWS = 12;
+
+/** What a drag asks for. Durations as the search bar writes them, absent when it was over time alone. */
+export interface PlotRange {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly min?: string;
+  readonly max?: string;
+}
+
+interface Drag {
+  readonly from: { readonly x: number; readonly y: number };
+  readonly to: { readonly x: number; readonly y: number };
+}
 
 /**
- * What was found over time: dots by duration, and below them how many there were. A dot opens its trace; a drag narrows the search to
- * its stretch of time. The list below says the same to those who cannot see it.
+ * What was found over time: dots by duration (cells, where there are many), and below them how many there were. A dot opens its trace; a
+ * drag narrows the search to its stretch of time, and one that is high also to its durations. The list below says the same to those who
+ * cannot see it.
  */
 export function ResultPlot(props: {
   readonly answer: SearchAnswer;
-  readonly onRange: (fromMs: number, toMs: number) => void;
+  readonly onRange: (range: PlotRange) => void;
 }) {
   const { summaries } = props.answer;
   const navigate = useNavigate();
-  const [drag, setDrag] = useState<{ readonly from: number; readonly to: number }>();
-  const { points, lines, bins, from, to } = useMemo(() => layOut(props.answer), [props.answer]);
+  const [drag, setDrag] = useState<Drag>();
+  const { points, lines, bins, cells, from, to } = useMemo(() => layOut(props.answer), [props.answer]);
   const most = bins.reduce((max, bin) => Math.max(max, bin.count), 1);
   const y = (value: number) => TOP + (1 - value) * (PLOT - TOP);
+  const isHeat = summaries.length > MOST_DOTS;
 
-  const fractionOf = (event: PointerEvent<HTMLElement>) => {
+  const at = (event: PointerEvent<HTMLElement>) => {
     const box = event.currentTarget.getBoundingClientRect();
-    return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+    const height = (event.clientY - box.top - TOP) / (PLOT - TOP);
+    return { x: clamp((event.clientX - box.left) / box.width), y: 1 - clamp(height) };
   };
   const end = () => {
-    if (drag && Math.abs(drag.to - drag.from) > LEAST_DRAG) {
-      const at = (fraction: number) => Math.round(from + fraction * (to - from));
-      props.onRange(at(Math.min(drag.from, drag.to)), at(Math.max(drag.from, drag.to)));
+    if (drag && Math.abs(drag.to.x - drag.from.x) > LEAST_DRAG) {
+      const [left, right] = inOrder(drag.from.x, drag.to.x);
+      const [low, high] = inOrder(drag.from.y, drag.to.y);
+      const timeAt = (fraction: number) => Math.round(from + fraction * (to - from));
+      props.onRange({
+        fromMs: timeAt(left),
+        toMs: timeAt(right),
+        ...(high - low > LEAST_HEIGHT
+          ? { min: searchDuration(durationAt(lines, low)), max: searchDuration(durationAt(lines, high)) }
+          : {}),
+      });
     }
     setDrag(undefined);
   };
+  const isTall = drag !== undefined && Math.abs(drag.to.y - drag.from.y) > LEAST_HEIGHT;
 
   return (
     <div className="plot" aria-hidden="true">
@@ -57,15 +90,14 @@ export function ResultPlot(props: {
       <div
         className="plot-area"
         style={{ height: HEIGHT }}
-        title="Drag to look at a stretch of time"
+        title="Drag to look at a stretch of time, or of time and durations"
         onPointerDown={(event) => {
           if (event.target instanceof SVGCircleElement || event.button !== 0) return;
           event.currentTarget.setPointerCapture(event.pointerId);
-          const at = fractionOf(event);
-          setDrag({ from: at, to: at });
+          setDrag({ from: at(event), to: at(event) });
         }}
         onPointerMove={(event) => {
-          if (drag) setDrag({ ...drag, to: fractionOf(event) });
+          if (drag) setDrag({ ...drag, to: at(event) });
         }}
         onPointerUp={end}
         onPointerCancel={() => setDrag(undefined)}
@@ -99,7 +131,21 @@ export function ResultPlot(props: {
             );
           })}
           <line x1="0" x2="100%" y1={PLOT + 8.5 + BARS} y2={PLOT + 8.5 + BARS} className="axis-line" />
-          {summaries.map((summary, i) => {
+          {isHeat &&
+            cells.map((cell) => (
+              <rect
+                key={`${cell.column} ${cell.row}`}
+                x={`${(cell.column / HEAT_COLUMNS) * 100}%`}
+                width={`${(0.94 / HEAT_COLUMNS) * 100}%`}
+                y={y((cell.row + 1) / HEAT_ROWS)}
+                height={(PLOT - TOP) / HEAT_ROWS - 0.5}
+                style={{ fill: heatColor(cell.heat) }}
+                className={cell.errorCount > 0 ? 'heat-error' : undefined}
+              >
+                <title>{`${cell.count} traces${cell.errorCount > 0 ? `, ${cell.errorCount} with errors` : ''}`}</title>
+              </rect>
+            ))}
+          {(isHeat ? [] : summaries).map((summary, i) => {
             const point = points[i];
             if (!point) return null;
             return (
@@ -126,8 +172,14 @@ export function ResultPlot(props: {
           <i
             className="plot-brush"
             style={{
-              left: `${Math.min(drag.from, drag.to) * 100}%`,
-              width: `${Math.abs(drag.to - drag.from) * 100}%`,
+              left: `${Math.min(drag.from.x, drag.to.x) * 100}%`,
+              width: `${Math.abs(drag.to.x - drag.from.x) * 100}%`,
+              ...(isTall
+                ? {
+                    top: y(Math.max(drag.from.y, drag.to.y)),
+                    height: Math.abs(drag.to.y - drag.from.y) * (PLOT - TOP),
+                  }
+                : {}),
             }}
           />
         )}
@@ -147,7 +199,36 @@ function layOut({ summaries }: SearchAnswer) {
   const last = items.reduce((max, { timeMs }) => Math.max(max, timeMs), -Infinity);
   const pad = Math.max(500, (last - first) * 0.02);
   const [from, to] = [first - pad, last + pad];
-  return { ...scatter(items, from, to), bins: histogram(items, from, to, BINS), from, to };
+  const placed = scatter(items, from, to);
+  const dots = placed.points.map((point, i) => ({ ...point, isError: items[i]?.isError === true }));
+  return {
+    ...placed,
+    bins: histogram(items, from, to, BINS),
+    cells: heatCells(dots, HEAT_COLUMNS, HEAT_ROWS),
+    from,
+    to,
+  };
+}
+
+/** ns at a height of the plot, whose scale runs over powers of ten. */
+function durationAt(lines: readonly { readonly nanos: number }[], height: number): number {
+  const low = Math.log10(lines[0]?.nanos ?? 1);
+  const high = Math.log10(lines.at(-1)?.nanos ?? 10);
+  return 10 ** (low + height * (high - low));
+}
+
+/** With two figures: 1.3ms, 250us. */
+function searchDuration(nanos: number): string {
+  const [unit, name] = nanos >= 1e9 ? [1e9, 's'] : nanos >= 1e6 ? [1e6, 'ms'] : [1e3, 'us'];
+  return `${Number((nanos / unit).toPrecision(2))}${name}`;
+}
+
+function clamp(value: number): number {
+  return Math.min(1, Math.max(0, value));
+}
+
+function inOrder(a: number, b: number): readonly [number, number] {
+  return a < b ? [a, b] : [b, a];
 }
 
 function roundDuration(nanos: number): string {

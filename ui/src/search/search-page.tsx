@@ -1,41 +1,43 @@
-import { useQuery } from '@tanstack/react-query';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useCallback, useMemo } from 'react';
-import { searchQuery, servicesQuery } from '../api/queries.ts';
+import { joinPages, searchPagesQuery, servicesQuery } from '../api/queries.ts';
 import { assignColors } from '../layout/colors.ts';
 import { PageError } from '../shell/notice.tsx';
-import { parseLogfmt } from '../text/logfmt.ts';
 import { FilterBar } from './filter-bar.tsx';
 import { FirstRequest } from './first-request.tsx';
 import { readSearch, writeSearch, type SearchParams } from './params.ts';
 import { ResultList } from './result-list.tsx';
 import { ResultPlot } from './result-plot.tsx';
+import './search.css';
 import { useLive } from './use-live.ts';
 
 export function SearchPage() {
   const raw = useSearch({ from: '/search' });
   const navigate = useNavigate({ from: '/search' });
   const search = useMemo(() => readSearch(raw), [raw]);
-  const parsed = useMemo(() => parseLogfmt(search.tags), [search.tags]);
   const services = useQuery(servicesQuery());
-  const tags = 'tags' in parsed ? parsed.tags : {};
-  const answer = useQuery({ ...searchQuery(search, tags), enabled: 'tags' in parsed });
+  const pages = useInfiniteQuery(searchPagesQuery(search));
+  const answer = useMemo(
+    () => (pages.data ? joinPages(pages.data.pages, search) : undefined),
+    [pages.data, search],
+  );
 
   const names = services.data ?? [];
-  const found = answer.data?.summaries ?? [];
+  const found = answer?.summaries ?? [];
   const colors = useMemo(
     () => assignColors([...names, ...found.flatMap((summary) => summary.services.map(({ name }) => name))]),
     [names, found],
   );
   const go = (next: SearchParams) => {
     const same = JSON.stringify(next) === JSON.stringify(search);
-    if (same) void answer.refetch();
+    if (same) void pages.refetch();
     else void navigate({ search: writeSearch(next) });
   };
 
-  const { refetch } = answer;
+  const { refetch } = pages;
   const live = useLive(
-    search.live && 'tags' in parsed,
+    search.live,
     useCallback(() => void refetch(), [refetch]),
   );
 
@@ -45,35 +47,31 @@ export function SearchPage() {
         key={JSON.stringify(search)}
         search={search}
         services={names}
-        busy={answer.isFetching && live === 'off'}
+        busy={pages.isFetching && live === 'off'}
         live={live}
         onSearch={go}
       />
-      {'wrongAt' in parsed ? (
-        <PageError title="These tags cannot be read">
-          <p>
-            At <code>{parsed.wrongAt}</code>. Write them as <code>key=value "other key"="a b"</code>; a key
-            alone asks that it be there.
-          </p>
-        </PageError>
-      ) : answer.isError ? (
-        <PageError title="The search failed" error={answer.error} onRetry={() => void answer.refetch()} />
-      ) : answer.data === undefined ? (
+      {pages.isError && !answer ? (
+        <PageError title="The search failed" error={pages.error} onRetry={() => void pages.refetch()} />
+      ) : answer === undefined ? (
         <p className="waiting" role="status">
           Searching…
-          {answer.failureReason && (
-            <span className="error-text"> {answer.failureReason.message}, trying again</span>
+          {pages.failureReason && (
+            <span className="error-text"> {pages.failureReason.message}, trying again</span>
           )}
         </p>
       ) : found.length === 0 ? (
         <Nothing isFirst={services.data?.length === 0} search={search} onWiden={go} />
       ) : (
         <>
-          <ResultPlot
-            answer={answer.data}
-            onRange={(fromMs, toMs) => go({ ...search, fromMs, toMs, live: false })}
+          <ResultPlot answer={answer} onRange={(range) => go({ ...search, ...range, live: false })} />
+          <ResultList
+            answer={answer}
+            colors={colors}
+            onMore={pages.hasNextPage ? () => void pages.fetchNextPage() : undefined}
+            isLoadingMore={pages.isFetchingNextPage}
+            pageSize={search.limit}
           />
-          <ResultList answer={answer.data} limit={search.limit} colors={colors} />
         </>
       )}
     </div>
