@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SPAN_KIND } from '../../function/span/span-data.ts';
 import { derivedOf } from './derived.ts';
+import type { LogData } from '../../function/span/span-data.ts';
 import { openStore } from './open-store.ts';
 import { RollUps } from './roll-ups.ts';
 import { SpanColumns } from './span-columns.ts';
@@ -54,4 +55,35 @@ void test('what the engine is told twice, because it died meanwhile, counts once
     stepSeconds: 60,
   });
   assert.equal(series?.points[0]?.count, 2);
+});
+
+void test('a log record that is sent again is shown once; records without a uid are all shown', async () => {
+  await using folder = await temporaryFolder();
+  await using store = await openStore({ dataDir: folder.path });
+  const { traceId, spanId } = span();
+  const log = (body: string, attributes: LogData['attributes']): LogData => ({
+    traceId,
+    spanId,
+    timeUnixNano: NOON,
+    observedTimeUnixNano: NOON,
+    severityNumber: 9,
+    severityText: 'INFO',
+    body,
+    attributes,
+    resource: { 'service.name': 'greeter' },
+    scope: { name: '', version: '' },
+  });
+  const records = [
+    log('first', { 'log.record.uid': 'a' }),
+    log('second', { 'log.record.uid': 'b' }),
+    log('same', {}),
+    log('same', {}),
+  ];
+  await store.writer.writeLogs(records);
+  await store.writer.writeLogs(records.slice(0, 2));
+  const bodies = (logs: readonly LogData[]) => logs.map(({ body }) => String(body)).sort();
+  const once = ['first', 'same', 'same', 'second'];
+  assert.deepEqual(bodies(await store.reader.logs(traceId)), once);
+  const range = { startUnixNano: NOON, endUnixNano: NOON };
+  assert.deepEqual(bodies(await store.reader.recentLogs({ range, limit: 4 })), once);
 });

@@ -62,8 +62,6 @@ export function querySettings(options: QueryOptions): Record<string, string | nu
     output_format_json_quote_64bit_integers: 1,
     // Otherwise attributes['key'] is read as a column of its own, and no index of the map is used.
     optimize_functions_to_subcolumns: 0,
-    // Otherwise attributes['key'] is read as a column of its own, and no index of the map is used.
-    optimize_functions_to_subcolumns: 0,
     ...options.settings,
   };
 }

@@ -1,3 +1,4 @@
+import { LOG_RECORD_UID } from '../../function/span/attributes.ts';
 import type { LogData } from '../../function/span/span-data.ts';
 import type { Engine } from './engine.ts';
 import { LOG_FIELDS, RowReader } from './span-row.ts';
@@ -5,6 +6,9 @@ import { sqlInteger, sqlSpanId, sqlString, sqlTraceId, within } from './sql-lite
 import type { LogQuery } from './store.ts';
 
 const MAX_LOGS = 10_000n;
+const UID = `attributes[${sqlString(LOG_RECORD_UID)}]`;
+/** A sender that heard no answer sends a record again, with the same uid. One without a uid is its own. */
+export const ONCE_BY_UID = `LIMIT 1 BY if(${UID} != '', ${UID}, toString(generateUUIDv4(time)))`;
 
 export async function readRecentLogs(engine: Engine, query: LogQuery): Promise<readonly LogData[]> {
   const conditions = [within('time', query.range)];
@@ -20,7 +24,7 @@ export async function readRecentLogs(engine: Engine, query: LogQuery): Promise<r
   }
   const rows = await engine.rows(
     `SELECT ${LOG_FIELDS} FROM logs WHERE ${conditions.join(' AND ')}
-     ORDER BY time DESC LIMIT ${sqlInteger(query.limit, 1n, MAX_LOGS)}`,
+     ORDER BY time DESC ${ONCE_BY_UID} LIMIT ${sqlInteger(query.limit, 1n, MAX_LOGS)}`,
   );
   const reader = new RowReader();
   return rows.map((row) => reader.toLog(row));

@@ -4,7 +4,7 @@ import { readAttributeKeys, readAttributeValues } from './attribute-completion.t
 import { readDependencies } from './dependencies.ts';
 import type { Engine } from './engine.ts';
 import { readFlowTraceIds, readLinks } from './flow.ts';
-import { readRecentLogs } from './log-search.ts';
+import { ONCE_BY_UID, readRecentLogs } from './log-search.ts';
 import { readMessages, readTopicEdges } from './messages.ts';
 import { readFunctionStats, readRed } from './red.ts';
 import { LOG_FIELDS, RowReader, SPAN_FIELDS } from './span-row.ts';
@@ -216,7 +216,7 @@ export class SqlReader implements StoreReader, TopicReader {
 
   async logs(traceId: string): Promise<readonly LogData[]> {
     const rows = await this.#engine.rows(
-      `SELECT ${LOG_FIELDS} FROM logs WHERE trace_id = ${sqlTraceId(traceId)} ORDER BY time LIMIT ${MAX_LOGS}`,
+      `SELECT ${LOG_FIELDS} FROM logs WHERE trace_id = ${sqlTraceId(traceId)} ORDER BY time ${ONCE_BY_UID} LIMIT ${MAX_LOGS}`,
     );
     const reader = new RowReader();
     return rows.map((row) => reader.toLog(row));
