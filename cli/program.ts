@@ -6,6 +6,7 @@ import { DEFAULT_PORTS, type Settings } from './settings.ts';
 import { registerVerbs } from './verbs/register.ts';
 import * as traceVerbs from './trace/verbs.ts';
 import * as flowVerb from './flow.ts';
+import * as mcpVerb from './mcp/verb.ts';
 import * as whyVerb from './why.ts';
 
 /**
@@ -283,6 +284,7 @@ registerVerbs(program, context);
 traceVerbs.register(program, context);
 whyVerb.register(program, context);
 flowVerb.register(program, context);
+mcpVerb.register(program, context);
 
 try {
   await program.parseAsync(process.argv);
