@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
@@ -73,6 +73,51 @@ describe('the UI', () => {
     await page.getByText('image', { exact: true }).first().click();
     await page.getByText('SIGKILL').first().waitFor();
     await page.screenshot({ path: join(PICTURES, 'killed.png') });
+  });
+
+  test('a trace is kept as a file, and opens from it, here or elsewhere', async () => {
+    const { traceId } = await greet(up, { name: 'Edsger', language: 'en' });
+    await settledTrace(up, traceId, 'send cards');
+    await page.goto(`${up.query}/trace/${traceId}`);
+    const rows = await page.locator('[role=treegrid]').getAttribute('aria-rowcount');
+    await page.getByText('JSON ▾').click();
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByText('Download as OTLP').click(),
+    ]);
+    await page.goto(`${up.query}/search`);
+    await page.getByLabel('A file with traces').setInputFiles({
+      name: download.suggestedFilename(),
+      mimeType: 'application/json',
+      buffer: readFileSync(await download.path()),
+    });
+    await page.getByText(`from trace-${traceId}-otlp.json`).waitFor();
+    assert.equal(await page.locator('[role=treegrid]').getAttribute('aria-rowcount'), rows);
+  });
+
+  test('what functions printed stands among the events, and a line leads to its span', async () => {
+    const { traceId } = await greet(up, { name: 'Barbara', language: 'en', fault: 'error' });
+    await settledTrace(up, traceId, 'send greetings-errors');
+    await page.goto(`${up.query}/trace/${traceId}?view=events`);
+    const table = page.getByRole('table', { name: 'Events and log lines' });
+    await table
+      .getByText(/cannot measure/)
+      .first()
+      .waitFor();
+    await table.getByText('exception').first().waitFor();
+    await table.getByRole('button', { name: 'image' }).first().click();
+    await page.getByRole('complementary').getByRole('tab', { name: 'JSON' }).waitFor();
+  });
+
+  test('from a failed trace to its healthy twin, side by side', async () => {
+    const { traceId } = await greet(up, { name: 'Tony', language: 'en', fault: 'crash' });
+    await settledTrace(up, traceId, 'send greetings-errors');
+    await page.goto(`${up.query}/trace/${traceId}`);
+    await page.getByRole('region', { name: 'Why' }).getByText('compare').click();
+    await page.waitForURL(new RegExp(`compare\\?a=[0-9a-f]{32}&b=${traceId}`));
+    await page.getByText('second only').first().waitFor();
+    assert.ok((await page.locator('.pair i').count()) > 10);
+    await page.screenshot({ path: join(PICTURES, 'twin.png') });
   });
 
   test('nothing went wrong in the console', () => {
