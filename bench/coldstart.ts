@@ -69,6 +69,16 @@ try {
       ['difference of the minima', ...against((values) => Math.min(...values))],
     ]),
   );
+  // Wall time follows whoever else is running; the pairs' own CPU does not, much.
+  for (const [what, column] of [
+    ['listening', 'listeningCpuMs'],
+    ['the first answer', 'answeredCpuMs'],
+  ] as const) {
+    const added = median(on.map((start, pair) => start[column] - (off[pair] as Start)[column]));
+    console.log(
+      `CPU that tracing adds until ${what}, median of the pairs: ${added.toFixed(1)} ms, at most 3: ${added <= 3 ? 'reached' : 'MISSED'}`,
+    );
+  }
   console.log(
     `bytes of ours in the process: ${statSync(program).size} (${program.endsWith('.cjs') ? 'one file' : 'sources, not bundled'})`,
   );

@@ -5,7 +5,11 @@
  *     node bench/overhead.ts [rounds] [requests a second] [part of a name]       default 5 rounds, 12,000
  *
  * Every variant in a process of its own, in turn within each round: as many requests as it takes from 32 connections, then a fixed
- * rate. The load, the sink and the agent share the other core. Round by round a variant is held against what it adds to.
+ * rate. The load, the sink and the agent share the other core. Round by round a variant is held against what it adds to; our own two
+ * come twice a round, in turned order, as the difference between them is small. Five rounds take five minutes.
+ *
+ * Last it says of each target whether it was reached. Absolute ones hold for a machine where two clock reads take 75 ns, and are
+ * scaled by what they take here.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -25,6 +29,7 @@ import {
   median,
   messageOf,
   pinned,
+  REFERENCE_YARDSTICK_NS,
   spawnBeside,
   spread,
   table,
@@ -37,9 +42,14 @@ const FRAMEWORK = resolve(
   import.meta.dirname,
   '../node_modules/@google-cloud/functions-framework/build/src/main.js',
 );
+const OFF = 'environment, tracing off';
+const ON = 'environment, tracing on';
+const HTTP = 'node:http';
+const HTTP_OTEL = 'node:http, OpenTelemetry';
+const GOOGLE = 'functions-framework';
 const CONNECTIONS = 32;
-const SECONDS = 3;
-const WARM_UP_SECONDS = 2;
+const SECONDS = 2.5;
+const WARM_UP_SECONDS = 1.5;
 const START_TIMEOUT_MS = 20_000;
 
 interface Variant {
@@ -66,19 +76,14 @@ else await compare(Number(role ?? 5), Number(args[0] ?? 12_000), args[1] ?? '');
 async function compare(rounds: number, rate: number, only: string): Promise<void> {
   const program = await environmentProgram();
   const variants: Readonly<Record<string, Variant>> = {
-    'environment, tracing off': { args: [program], isEnvironment: true },
-    'environment, tracing on': {
-      args: [program],
-      isEnvironment: true,
-      isTraced: true,
-      over: 'environment, tracing off',
-    },
-    'node:http': { args: [HELLO] },
-    'node:http, OpenTelemetry': { args: ['--require', OTEL, HELLO], over: 'node:http' },
-    'functions-framework': { args: [FRAMEWORK, '--target=hello', `--source=${HELLO}`] },
+    [OFF]: { args: [program], isEnvironment: true },
+    [ON]: { args: [program], isEnvironment: true, isTraced: true, over: OFF },
+    [HTTP]: { args: [HELLO] },
+    [HTTP_OTEL]: { args: ['--require', OTEL, HELLO], over: HTTP },
+    [GOOGLE]: { args: [FRAMEWORK, '--target=hello', `--source=${HELLO}`] },
     'functions-framework, OpenTelemetry': {
       args: ['--require', OTEL, FRAMEWORK, '--target=hello', `--source=${HELLO}`],
-      over: 'functions-framework',
+      over: GOOGLE,
     },
   };
   const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'spoor-bench-'));
@@ -95,8 +100,9 @@ async function compare(rounds: number, rate: number, only: string): Promise<void
     const collector = await messageOf<string>(beside);
     for (let round = 0; round < rounds; round++) {
       yardsticks.push(yardstickNs());
-      for (const [name, list] of costs)
-        list.push(await measure(variants[name] as Variant, { folder, collector, loader, rate }));
+      const turned = [ON, OFF].filter((name) => costs.has(name));
+      for (const name of [...costs.keys(), ...turned])
+        costs.get(name)?.push(await measure(variants[name] as Variant, { folder, collector, loader, rate }));
     }
   } finally {
     beside.kill('SIGKILL');
@@ -105,6 +111,7 @@ async function compare(rounds: number, rate: number, only: string): Promise<void
     rmSync(spool, { recursive: true, force: true });
   }
   print(variants, costs, yardsticks, rate);
+  judge(costs, median(yardsticks), rate);
 }
 
 function print(
@@ -155,6 +162,59 @@ function print(
   }
   console.log(`${conditions()}; two clock reads ${spread(yardsticks)} ns`);
   console.log(table(rows));
+}
+
+/** The targets of acceptance, one line each. */
+function judge(costs: ReadonlyMap<string, Cost[]>, yardstick: number, rate: number): void {
+  const scale = REFERENCE_YARDSTICK_NS / yardstick;
+  /** Of each round what `of` makes of two variants; the median. */
+  const between = (one: string, other: string, of: (a: Cost, b: Cost) => number): number => {
+    const others = costs.get(other) ?? [];
+    const values = (costs.get(one) ?? []).flatMap((cost, i) => {
+      const beside = others[i];
+      return beside === undefined ? [] : [of(cost, beside)];
+    });
+    return values.length === 0 ? Number.NaN : median(values);
+  };
+  const added = between(ON, OFF, (on, off) => on.saturatedCpuUs - off.saturatedCpuUs);
+  const addedByOtel = between(HTTP_OTEL, HTTP, (on, off) => on.saturatedCpuUs - off.saturatedCpuUs);
+  const targets: readonly (readonly [what: string, value: number, unit: string, most: number])[] = [
+    ['CPU that tracing adds to an invocation, scaled', added * scale, 'µs', 2],
+    ['the same, in what OpenTelemetry’s http instrumentation adds', added / addedByOtel, 'times', 0.1],
+    [
+      'requests a second at saturation, off over on',
+      between(ON, OFF, (on, off) => off.saturated.perSecond / on.saturated.perSecond),
+      'times',
+      1 / 0.9,
+    ],
+    [
+      `CPU at ${rate} requests a second, on over off`,
+      between(ON, OFF, (on, off) => on.steadyCpuUs / off.steadyCpuUs),
+      'times',
+      1.05,
+    ],
+    [
+      `p99 at ${rate} requests a second, on less off`,
+      between(ON, OFF, (on, off) => on.steady.p99Ms - off.steady.p99Ms),
+      'ms',
+      0.3,
+    ],
+    [
+      'requests a second of functions-framework untraced, over ours traced',
+      between(GOOGLE, ON, (google, on) => google.saturated.perSecond / on.saturated.perSecond),
+      'times',
+      1,
+    ],
+  ];
+  const rows = targets
+    .filter(([, value]) => !Number.isNaN(value))
+    .map(([what, value, unit, most]) => [
+      what,
+      `${value.toFixed(2)} ${unit}`,
+      `at most ${most.toFixed(2)}`,
+      value <= most ? 'reached' : 'MISSED',
+    ]);
+  if (rows.length > 0) console.log(`\n${table([['target', 'median', '', ''], ...rows])}`);
 }
 
 async function measure(
