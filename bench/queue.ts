@@ -1,7 +1,7 @@
 /**
  * Messages per second through a Node echo function and their latency, tracing on and off, on the embedded log and on Kafka.
  *
- *     node bench/queue.ts [--messages 6000] [--rounds 5] [--maker embedded|kafka] [--client local|http|both]
+ *     node bench/queue.ts [--messages 6000] [--rounds 5] [--maker embedded|kafka] [--client local|http|both] [--no-whole]
  *
  * Router, executor, queue and trigger run in this process, as in `spoor platform`; the function is an instance of its own. With
  * tracing on everybody writes journals (the agent that drains them is measured in bench/agent.ts). Off: no journal, and the
@@ -60,7 +60,9 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '5' },
     maker: { type: 'string' },
     client: { type: 'string', default: 'local' },
+    whole: { type: 'boolean', default: true },
   },
+  allowNegative: true,
 });
 const messages = Number(values.messages);
 const rounds = Number(values.rounds);
@@ -72,12 +74,14 @@ for (const maker of makers) {
   const variants = clients.flatMap((client) =>
     (['off', 'on'] as const).map((tracing) => ({ client, tracing, results: [] as Round[] })),
   );
+  // The first run of a process compiles what the others only run: it counts for nobody.
+  await run(true, clients[0] as Client, kafka?.brokers);
   for (let round = 0; round < rounds; round += 1)
     for (const { client, tracing, results } of round % 2 === 0 ? variants : variants.toReversed())
       results.push(await run(tracing === 'on', client, kafka?.brokers));
   for (const { client, tracing, results } of variants)
     tell(`${maker}, ${client} client, tracing ${tracing}`, results);
-  await tellWhole(maker, kafka?.brokers);
+  if (values.whole) await tellWhole(maker, kafka?.brokers);
   for (const client of clients) {
     const [off, on] = variants.filter((each) => each.client === client).map(({ results }) => results);
     tellRatio(`${maker}, ${client} client: messages/s on/off`, on, off, ({ perSecond }) => perSecond);
@@ -115,11 +119,11 @@ function tell(what: string, results: readonly Round[]): void {
 
 function tellRatio(
   what: string,
-  a: readonly Round[] | undefined,
-  b: readonly Round[] | undefined,
+  on: readonly Round[] | undefined,
+  off: readonly Round[] | undefined,
   of: (round: Round) => number,
 ): void {
-  const ratios = (a ?? []).map((round, i) => of((b as readonly Round[])[i] as Round) / of(round));
+  const ratios = (on ?? []).map((round, i) => of(round) / of((off as readonly Round[])[i] as Round));
   console.log(`${what} ${median(ratios).toFixed(3)} (pairs ${ratios.map((r) => r.toFixed(3)).join(' ')})`);
 }
 
