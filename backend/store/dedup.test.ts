@@ -81,7 +81,7 @@ void test('a log record that is sent again is shown once; records without a uid 
   ];
   await store.writer.writeLogs(records);
   await store.writer.writeLogs(records.slice(0, 2));
-  const bodies = (logs: readonly LogData[]) => logs.map(({ body }) => String(body)).sort();
+  const bodies = (logs: readonly LogData[]) => logs.map(({ body }) => body as string).sort();
   const once = ['first', 'same', 'same', 'second'];
   assert.deepEqual(bodies(await store.reader.logs(traceId)), once);
   const range = { startUnixNano: NOON, endUnixNano: NOON };
