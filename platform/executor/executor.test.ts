@@ -310,7 +310,13 @@ test('an instance sees its own environment, secrets and configmaps, and nothing 
     `import { readFileSync } from 'node:fs';
      export default (request, response) => response.end(JSON.stringify({ ...process.env,
        secret: readFileSync(process.env.SPOOR_SECRETS_DIR + '/default/token/key', 'utf8') }))`,
-    { secrets: [{ name: 'token', namespace: 'default' }], env: [{ name: 'SIZE', value: 'big' }] },
+    {
+      secrets: [{ name: 'token', namespace: 'default' }],
+      env: [
+        { name: 'SIZE', value: 'big' },
+        { name: 'PROXY', value: '$(SPOOR_INTERNAL_URL)/$(COLOUR)/$$(COLOUR)/$(NOWHERE)' },
+      ],
+    },
   );
   const lease = await platform.executor.acquire(hello, ask());
   const seen = JSON.parse(await answerOf(lease)) as Record<string, string>;
@@ -318,6 +324,7 @@ test('an instance sees its own environment, secrets and configmaps, and nothing 
   delete process.env['SPOOR_TEST_SECRET'];
   assert.equal(seen['COLOUR'], 'green');
   assert.equal(seen['SIZE'], 'big');
+  assert.equal(seen['PROXY'], 'http://127.0.0.1:1/green/$(COLOUR)/$(NOWHERE)');
   assert.equal(seen['secret'], 's3cret');
   assert.equal(seen['NODE_PATH'], '/some/node_modules');
   assert.equal(seen['SPOOR_INSTANCE_ID'], lease.instanceId);

@@ -309,8 +309,8 @@ function instanceEnv(instance: Instance, options: StartOptions): Record<string, 
     if (value !== undefined) env[name] = value;
   }
   Object.assign(env, options.env);
-  for (const { name, value } of options.environment.spec.runtime.env) env[name] = value;
-  for (const { name, value } of options.functionEnv ?? []) env[name] = value;
+  for (const { name, value } of options.environment.spec.runtime.env) env[name] = expand(value, env);
+  for (const { name, value } of options.functionEnv ?? []) env[name] = expand(value, env);
   if (options.nodePath !== undefined)
     env['NODE_PATH'] = env['NODE_PATH'] ? `${env['NODE_PATH']}:${options.nodePath}` : options.nodePath;
   return {
@@ -323,6 +323,16 @@ function instanceEnv(instance: Instance, options: StartOptions): Record<string, 
     SPOOR_SECRETS_DIR: join(instance.folder, 'secrets'),
     SPOOR_CONFIGS_DIR: join(instance.folder, 'configs'),
   };
+}
+
+/**
+ * `$(NAME)` is another variable's value, `$$(NAME)` those characters themselves, and what is not there stays as it stands:
+ * as Kubernetes reads the env of a container (EnvVar, core/v1).
+ */
+function expand(value: string, env: Readonly<Record<string, string>>): string {
+  return value.replace(/\$(\$?)\(([-._a-zA-Z][-._a-zA-Z0-9]*)\)/g, (whole, escape: string, name: string) =>
+    escape === '' ? (env[name] ?? whole) : whole.slice(1),
+  );
 }
 
 /** Left for the next platform, should this one be killed (orphans.ts). */

@@ -466,6 +466,26 @@ test('an absolute-form target is matched as a path, as a proxy gets it', async (
   }
 });
 
+test('CONNECT on the internal listener leads to the router and to no other host', async () => {
+  await using router = await startEcho();
+  const { hostname, port } = new URL(router.internalUrl);
+  const through = async (authority: string) => {
+    const socket = connect({ host: hostname, port: Number(port) });
+    let text = '';
+    socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk));
+    socket.write(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`);
+    await once(socket, 'data');
+    if (text.startsWith('HTTP/1.1 200'))
+      socket.write(`GET /greetings HTTP/1.1\r\nHost: ${authority}\r\nConnection: close\r\n\r\n`);
+    await once(socket, 'close');
+    return text;
+  };
+  for (const name of ['router.fission.svc:80', 'router.fission:80', 'router.other.svc.cluster.local:80'])
+    assert.match(await through(name), /^HTTP\/1\.1 200 \r\n\r\nHTTP\/1\.1 200 OK[^]*"url":"\/"/);
+  for (const name of ['example.com:80', 'routers:80', 'router.fission.svc.example.com:80'])
+    assert.match(await through(name), /^HTTP\/1\.1 403 [^]*cannot connect/);
+});
+
 test('CORS: a preflight is answered for the function, an answer carries the allowed origin', async () => {
   await using router = await startTestRouter();
   router.catalog.putFunction('echo', ECHO);

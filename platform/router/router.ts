@@ -91,6 +91,9 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
     (request, response) => front.answerInternal(request, response),
     (request, socket, head) => front.upgrade(request, socket, head, true),
   );
+  internalServer.on('connect', (request, socket: Duplex, head: Buffer) =>
+    tunnel(publicServer, request.url ?? '', socket, head),
+  );
   const at = await listen(publicServer, { host: options.host, port: options.port }, 'router');
   try {
     const internal = await listen(internalServer, { port: options.internalPort }, 'router');
@@ -391,6 +394,27 @@ function openServer(
   server.on('upgrade', upgrade);
   server.on('clientError', refuseMalformed);
   return server;
+}
+
+/** The router in a cluster: `router`, `router.fission`, `router.fission.svc`, and in full. */
+const ROUTER_NAME = /^router(\.[-a-z0-9]+(\.svc(\.cluster\.local)?)?)?(:\d+)?$/i;
+
+/**
+ * CONNECT, which Node's fetch sends to an HTTP_PROXY for plain HTTP too (RFC 9110, section 9.3.6): what comes through is the public
+ * listener's, as if it had come there. To the router only; this is no way to other hosts.
+ */
+function tunnel(publicServer: Server, authority: string, socket: Duplex, head: Buffer): void {
+  socket.on('error', () => {});
+  if (!ROUTER_NAME.test(authority)) {
+    const text = `cannot connect to [${authority}]: only to the router; put other hosts into NO_PROXY`;
+    socket.end(
+      `HTTP/1.1 403 \r\ncontent-type: text/plain\r\ncontent-length: ${Buffer.byteLength(text)}\r\nconnection: close\r\n\r\n${text}`,
+    );
+    return;
+  }
+  socket.write('HTTP/1.1 200 \r\n\r\n');
+  if (head.length > 0) socket.unshift(head);
+  publicServer.emit('connection', socket);
 }
 
 /** What is not HTTP, or too much of it, gets an answer too, before any request exists. */
