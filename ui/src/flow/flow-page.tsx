@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import { type CSSProperties, useMemo } from 'react';
 import type { FlowJson } from '../../../backend/query/shapes.ts';
-import { flowQuery } from '../api/queries.ts';
+import { flowQuery, platformQuery } from '../api/queries.ts';
 import { assignColors } from '../layout/colors.ts';
 import { PageError } from '../shell/notice.tsx';
 import { Table, type Column } from '../table/table.tsx';
@@ -73,6 +73,11 @@ function FlowView({ flow }: { readonly flow: FlowJson }) {
 
 function Picture(props: { readonly journey: Journey; readonly colors: ReadonlyMap<string, string> }) {
   const { journey, colors } = props;
+  const platform = useQuery(platformQuery());
+  const errorTopics = new Set(
+    platform.data?.triggers.flatMap((trigger) => (trigger.kind === 'queue' ? [trigger.errorTopic] : [])),
+  );
+  const wentOn = new Set(journey.steps.map(({ causeId }) => causeId));
   const layout = useMemo(() => layOutJourney(journey.steps, journey.ways), [journey]);
   return (
     <div className="journey" tabIndex={0} role="region" aria-label="Picture of the journey">
@@ -90,7 +95,16 @@ function Picture(props: { readonly journey: Journey; readonly colors: ReadonlyMa
           <WayLabel key={`${way.from} ${way.to}`} way={way} x={labelX} y={labelY} />
         ))}
         {layout.steps.map((placed) => (
-          <StepBox key={placed.step.id} placed={placed} color={colors.get(placed.step.title)} />
+          <StepBox
+            key={placed.step.id}
+            placed={placed}
+            color={colors.get(placed.step.title)}
+            isDeadLetter={
+              placed.step.kind === 'record' &&
+              errorTopics.has(placed.step.title) &&
+              !wentOn.has(placed.step.id)
+            }
+          />
         ))}
       </div>
     </div>
@@ -112,7 +126,13 @@ function WayLabel({ way, x, y }: { readonly way: Way; readonly x: number; readon
 
 const MOST_TRIES = 5;
 
-function StepBox({ placed, color }: { readonly placed: PlacedStep; readonly color: string | undefined }) {
+function StepBox(props: {
+  readonly placed: PlacedStep;
+  readonly color: string | undefined;
+  /** It was given up, and nothing has sent it back. */
+  readonly isDeadLetter: boolean;
+}) {
+  const { placed, color } = props;
   const { step } = placed;
   const style = {
     left: placed.x,
@@ -147,6 +167,16 @@ function StepBox({ placed, color }: { readonly placed: PlacedStep; readonly colo
         <span className="chip chip-warn step-waiting">
           waits for {step.waitingFor.join(', ') || 'a group'}
         </span>
+      )}
+      {props.isDeadLetter && (
+        <Link
+          to="/topics"
+          search={{ topic: step.title }}
+          className="chip chip-warn step-waiting step-dead"
+          title="Look at its dead letters, and send them back"
+        >
+          dead letter: redrive…
+        </Link>
       )}
       {step.tries.length > 1 && (
         <ol className="tries">

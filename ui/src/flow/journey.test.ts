@@ -121,3 +121,16 @@ void test('no two steps lie on each other, and every effect stands right of its 
         assert.ok(a.y + a.height <= b.y || b.y + b.height <= a.y, `${a.step.id} ${b.step.id}`);
   }
 });
+
+void test('a record that was sent back from its dead letters stands behind them', () => {
+  const { steps } = journeyOf({
+    ...flow,
+    spans: [
+      ...flow.spans,
+      span('dead', 'process', 'producer', 'trigger', 'send greetings-errors'),
+      span('again', 'dead', 'producer', 'queue', 'send greetings', { parentSpanId: '' }),
+    ],
+  });
+  const again = steps.find(({ id }) => id === 't/again');
+  assert.deepEqual([again?.kind, again?.note, again?.causeId], ['record', 'sent back', 't/dead']);
+});

@@ -89,7 +89,9 @@ export function journeyOf(flow: FlowJson): Journey {
     const causeSpan = span.cause ? spans.get(keyOf(span.cause)) : undefined;
     if (span.kind === 'producer') {
       const edge = topics.get(key);
-      const note = edge && edge.offset !== '' ? `${edge.partition}/${edge.offset}` : '';
+      const place = edge && edge.offset !== '' ? `${edge.partition}/${edge.offset}` : '';
+      // What a record alone caused is that record, sent back from its dead letters.
+      const note = cause?.kind === 'record' ? `sent back ${place}`.trimEnd() : place;
       stepOf.set(key, add('record', span, edge?.topic ?? span.name.replace(/^send /, ''), note));
     } else if (span.kind === 'consumer') {
       const edge = flow.edges.find((each) => each.kind === 'message' && keyOf(each.to) === key);
