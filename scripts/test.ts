@@ -17,7 +17,7 @@ import type { TestLine } from './test-reporter.ts';
 const root = resolve(import.meta.dirname, '..');
 const CONCURRENCY = 2;
 /** A test file that takes longer than this hangs. */
-const FILE_TIMEOUT_MS = 400_000;
+const FILE_TIMEOUT_MS = 600_000;
 /** A whole run that takes longer than this ends with what it has, so that whoever waits for it hears why. */
 const TOTAL_TIMEOUT_MS = 40 * 60_000;
 

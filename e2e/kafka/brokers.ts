@@ -60,8 +60,8 @@ export async function startKafka(options: KafkaOptions = {}): Promise<Kafka> {
         ...java(classPath, folder),
         'kafka.tools.StorageTool',
         'format',
-        '--cluster-id',
-        clusterId,
+        // One that begins with a dash would be taken for an option of its own.
+        `--cluster-id=${clusterId}`,
         '--config',
         propertiesOf(node, folder),
         ...(options.security ? scramUsers() : []),
