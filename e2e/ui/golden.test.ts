@@ -34,6 +34,24 @@ describe('golden pictures of a trace', () => {
       shows: 'validator',
       scheme: 'dark',
     },
+    {
+      name: 'trace-narrow',
+      path: () => `/trace/${fixed.traceIdOf('error')}?color=stage`,
+      shows: 'Try next',
+      width: 768,
+    },
+    {
+      name: 'trace-flame',
+      path: () => `/trace/${fixed.traceIdOf('slow')}?view=flame&color=self`,
+      shows: 'Open it',
+      scheme: 'dark',
+    },
+    {
+      name: 'trace-events',
+      path: () => `/trace/${fixed.traceIdOf('error')}?view=events`,
+      shows: 'image got a greeting',
+    },
+    { name: 'file', path: () => '/file', shows: 'Choose a file' },
     { name: 'trace-spans', path: () => `/trace/${fixed.traceIdOf('crash')}?view=spans`, shows: 'Self' },
     {
       name: 'trace-statistics',
