@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SpanData } from '../../function/span/span-data.ts';
-import { findOutliers } from './outliers.ts';
+import { findOutliers, outliersOf } from './outliers.ts';
 import { sketch } from './test/spans.ts';
 
 void test('the one value that the failed have is named first', () => {
@@ -59,6 +59,26 @@ void test('what only says that it failed is no cause of it', () => {
 void test('a few failures prove nothing', () => {
   const spans = Array.from({ length: 100 }, (_, i) => invocation(i, seeded(i), { first: i < 4 }, i < 4));
   assert.deepEqual(findOutliers(spans), []);
+});
+
+void test('from counted values: the planted one of two in a hundred first, and nothing for values that mean nothing', () => {
+  const noise = Array.from({ length: 200 }, (_, k) =>
+    Array.from({ length: 5 }, (_, v) => ({
+      key: `noise.${k}`,
+      value: `v${v}`,
+      spans: 8_000,
+      failed: 160 + ((k * 7 + v * 3) % 21) - 10,
+      slow: 400,
+    })),
+  ).flat();
+  const counted = { spans: 40_000, failed: 800, slow: 2_000, tried: 1_001 };
+  assert.deepEqual(outliersOf({ ...counted, values: noise }), []);
+  const planted = { key: 'card.language', value: 'ja', spans: 800, failed: 640, slow: 40 };
+  const [first] = outliersOf({ ...counted, values: [...noise, planted] });
+  assert.deepEqual(
+    [first?.of, first?.key, first?.value, first?.badShare],
+    ['failed', 'card.language', 'ja', 0.8],
+  );
 });
 
 /** With ten attributes of random values. */

@@ -24,8 +24,6 @@ export interface OutlierOptions {
 
 const ALPHA = 0.001;
 const LIMIT = 10;
-/** Fewer bad ones than this prove nothing. */
-const LEAST_BAD = 5;
 /** Says what happened, not why: never a cause. */
 const CONSEQUENCES =
   /^(?:error|error\.|exception\.|otel\.|http\.response\.|http\.status_code|spoor\.(?:reason|outcome|end|unfinished|invoke|retry|queue)|messaging\.kafka\.(?:message\.)?offset$)/;
@@ -49,6 +47,40 @@ export function findOutliers(spans: readonly SpanData[], options: OutlierOptions
     .slice(0, options.limit ?? LIMIT);
 }
 
+/** The same from values that somebody else has counted: a store, over more spans than fit here. */
+export function outliersOf(counted: Counted, options: OutlierOptions = {}): Outlier[] {
+  const found = (['failed', 'slow'] as const).flatMap((of) =>
+    rank(
+      counted.values
+        .filter(({ key }) => !CONSEQUENCES.test(key))
+        .map((each) => ({ key: each.key, value: each.value, bad: each[of], good: each.spans - each[of] })),
+      { of, badTotal: counted[of], goodTotal: counted.spans - counted[of], tried: counted.tried },
+      options,
+    ),
+  );
+  return found
+    .sort((a, b) => a.pValue - b.pValue || strength(b) - strength(a))
+    .slice(0, options.limit ?? LIMIT);
+}
+
+export interface Counted {
+  readonly spans: number;
+  readonly failed: number;
+  readonly slow: number;
+  /** Different values that were counted, also those that are not listed. */
+  readonly tried: number;
+  readonly values: readonly {
+    readonly key: string;
+    readonly value: string;
+    readonly spans: number;
+    readonly failed: number;
+    readonly slow: number;
+  }[];
+}
+
+/** Fewer bad spans than this with a value prove nothing. */
+export const LEAST_BAD = 5;
+
 function slowOf(spans: readonly SpanData[]): boolean[] {
   const durations = spans.map((span) => Number(durationOf(span)));
   const sorted = Float64Array.from(durations).sort();
@@ -61,24 +93,37 @@ function compare(
   spans: readonly SpanData[],
   isBad: readonly boolean[],
   of: Outlier['of'],
-  { alpha = ALPHA }: OutlierOptions,
+  options: OutlierOptions,
 ): Outlier[] {
   const badTotal = isBad.reduce((count, bad) => count + (bad ? 1 : 0), 0);
   const goodTotal = spans.length - badTotal;
-  if (badTotal < LEAST_BAD || goodTotal < LEAST_BAD) return [];
+  const values = [...countValues(spans, isBad)].flatMap(([key, counts]) =>
+    [...counts].map(([value, { bad, good }]) => ({ key, value, bad, good })),
+  );
+  return rank(values, { of, badTotal, goodTotal, tried: values.length }, options);
+}
 
-  const counts = countValues(spans, isBad);
-  let tried = 0;
-  for (const values of counts.values()) tried += values.size;
+interface Totals {
+  readonly of: Outlier['of'];
+  readonly badTotal: number;
+  readonly goodTotal: number;
+  readonly tried: number;
+}
+
+function rank(
+  values: readonly (Pick<Outlier, 'key' | 'value'> & Count)[],
+  { of, badTotal, goodTotal, tried }: Totals,
+  { alpha = ALPHA }: OutlierOptions,
+): Outlier[] {
+  if (badTotal < LEAST_BAD || goodTotal < LEAST_BAD) return [];
   const found: Outlier[] = [];
-  for (const [key, values] of counts)
-    for (const [value, { bad, good }] of values) {
-      const badShare = bad / badTotal;
-      const goodShare = good / goodTotal;
-      if (bad < LEAST_BAD || badShare <= goodShare) continue;
-      const pValue = Math.min(1, gTest(bad, good, badTotal - bad, goodTotal - good) * tried);
-      if (pValue < alpha) found.push({ key, value, of, bad, good, badShare, goodShare, pValue });
-    }
+  for (const { key, value, bad, good } of values) {
+    const badShare = bad / badTotal;
+    const goodShare = good / goodTotal;
+    if (bad < LEAST_BAD || badShare <= goodShare) continue;
+    const pValue = Math.min(1, gTest(bad, good, badTotal - bad, goodTotal - good) * tried);
+    if (pValue < alpha) found.push({ key, value, of, bad, good, badShare, goodShare, pValue });
+  }
   found.sort((a, b) => a.pValue - b.pValue || strength(b) - strength(a) || (a.key < b.key ? -1 : 1));
   return onlyFirstOfEqual(found);
 }

@@ -8,7 +8,7 @@ import {
 } from '../../function/span/attributes.ts';
 import { SPAN_KIND, type SpanData } from '../../function/span/span-data.ts';
 import { Failure } from '../../server/failure.ts';
-import { findOutliers } from '../diagnosis/outliers.ts';
+import { LEAST_BAD, outliersOf } from '../diagnosis/outliers.ts';
 import {
   compareBigInt,
   durationOf,
@@ -61,13 +61,28 @@ export function addFunctions(app: FastifyInstance, readerOf: ReaderOf): void {
     const stats = (await reader.functionStats(range)).find((each) => each.name === name);
     if (!stats)
       throw new Failure('query', 'not_found', `cannot find function [${name}]: it did not run in that time`);
-    const [traces, red] = await Promise.all([
+    const [traces, red, counted] = await Promise.all([
       reader.findTraces({ service: name, operation: name, range, attributes: {}, limit: SAMPLED_TRACES }),
       reader.red({ service: name, operation: name, kind: SPAN_KIND.server, range, stepSeconds }),
+      reader.valueCounts({
+        service: name,
+        operation: name,
+        kind: SPAN_KIND.server,
+        range,
+        leastBad: LEAST_BAD,
+      }),
     ]);
     const spans = traces.flat();
     return sendJson(request, reply, {
       ...toFunction(name, spans),
+      outliers: outliersOf(counted).map(({ key, value, of, badShare, goodShare, pValue }) => ({
+        key,
+        value,
+        of,
+        badShare,
+        goodShare,
+        pValue,
+      })),
       ...pointsOf(),
       stats: toStats(stats, range),
     });
@@ -126,14 +141,6 @@ function toFunction(name: string, spans: readonly SpanData[]) {
       .sort((a, b) => b.count - a.count),
     slowest: bySpeed.slice(0, MAX_LISTED).map(toInvocation),
     failed: failed.slice(0, MAX_LISTED).map(toInvocation),
-    outliers: findOutliers(invocations).map(({ key, value, of, badShare, goodShare, pValue }) => ({
-      key,
-      value,
-      of,
-      badShare,
-      goodShare,
-      pValue,
-    })),
   } satisfies Partial<FunctionJson>;
 }
 

@@ -33,7 +33,10 @@ import type {
   TraceIdMatch,
   TraceQuery,
   TraceSummary,
+  ValueCounts,
+  ValueCountsQuery,
 } from './store.ts';
+import { readValueCounts } from './value-counts.ts';
 
 export const MAX_TRACES = 1_500;
 /** A trace larger than this is cut, so that one answer cannot fill the memory. */
@@ -188,6 +191,10 @@ export class SqlReader implements StoreReader, TopicReader {
       // It is not this one's to close.
       [Symbol.asyncDispose]: async () => {},
     });
+  }
+
+  async valueCounts(query: ValueCountsQuery): Promise<ValueCounts> {
+    return await readValueCounts(this.#engine, query);
   }
 
   async durations(query: TraceQuery): Promise<readonly DurationPoint[]> {

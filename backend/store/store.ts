@@ -72,6 +72,8 @@ export interface StoreReader extends TraceReader {
    * wait are dropped.
    */
   until(signal: AbortSignal): StoreReader;
+  /** How often each attribute value stands on the newest spans of one operation, and on those that failed or were slow. */
+  valueCounts(query: ValueCountsQuery): Promise<ValueCounts>;
   /** Start and duration of each span the query matches, the most recent first: the points of a scatter plot. */
   durations(query: TraceQuery): Promise<readonly DurationPoint[]>;
 }
@@ -213,6 +215,33 @@ export interface AttributeCount {
   readonly text: string;
   /** Spans that have it, of those looked at. */
   readonly count: number;
+}
+
+export interface ValueCountsQuery {
+  readonly service: string;
+  readonly operation: string;
+  readonly kind: number;
+  readonly range: TimeRange;
+  /** A value that stands on fewer failed and fewer slow spans than this is left out. */
+  readonly leastBad: number;
+}
+
+export interface ValueCounts {
+  /** Spans looked at: at most 40,000, the newest. */
+  readonly spans: number;
+  readonly failed: number;
+  /** Above the 95th percentile and at least twice the median. */
+  readonly slow: number;
+  /** Different values that were counted, also those left out. */
+  readonly tried: number;
+  /** Of the span and its resource; those with the largest share of bad spans, at most 2,000 of the span's own. */
+  readonly values: readonly {
+    readonly key: string;
+    readonly value: string;
+    readonly spans: number;
+    readonly failed: number;
+    readonly slow: number;
+  }[];
 }
 
 export interface DurationPoint {

@@ -54,6 +54,41 @@ export function memoryReader(spans: readonly SpanData[], logs: readonly LogData[
     until() {
       return this;
     },
+    valueCounts: async (query) => {
+      const some = spans.filter(
+        (span) =>
+          serviceOf(span) === query.service &&
+          span.name === query.operation &&
+          span.kind === query.kind &&
+          span.startTimeUnixNano >= query.range.startUnixNano &&
+          span.startTimeUnixNano <= query.range.endUnixNano,
+      );
+      const isFailed = (span: SpanData) => span.status.code === 2;
+      const least = Math.max(quantile(some, 0.95), 2 * quantile(some, 0.5));
+      const isSlow = (span: SpanData) => Number(span.endTimeUnixNano - span.startTimeUnixNano) >= least;
+      const groups = Map.groupBy(
+        some.flatMap((span) =>
+          [span.attributes, span.resource].flatMap((attributes) =>
+            Object.keys(attributes).map((key) => ({ span, key, value: textOf(attributes[key] ?? null) })),
+          ),
+        ),
+        ({ key, value }) => JSON.stringify([key, value]),
+      );
+      const values = [...groups.values()].map((group) => ({
+        key: group[0]?.key ?? '',
+        value: group[0]?.value ?? '',
+        spans: group.length,
+        failed: group.filter(({ span }) => isFailed(span)).length,
+        slow: group.filter(({ span }) => isSlow(span)).length,
+      }));
+      return {
+        spans: some.length,
+        failed: some.filter(isFailed).length,
+        slow: some.filter(isSlow).length,
+        tried: values.length,
+        values: values.filter(({ failed, slow }) => Math.max(failed, slow) >= query.leastBad),
+      };
+    },
     archive: async (traceId) => traces.has(traceId),
     arrivalLag: async () => undefined,
     services: async () => [...new Set(spans.map(serviceOf))].sort(),
