@@ -2,91 +2,78 @@
  * Calls a function through the real platform while what receives its spans misbehaves: a collector that never answers, answers
  * late, answers 500, and a spool whose disk is full. The callers must not feel it, and afterwards every span must be there, or be
  * counted among the dropped.
+ *
+ * Each condition is held against a healthy collector in rounds, now the one first, now the other, so that what the machine does
+ * besides falls on both alike. The first condition is a healthy one: how far its ratios are from 1 is the noise.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync, appendFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startPlatformPart } from '../../cli/parts/platform.ts';
 import { placesOf } from '../../cli/settings.ts';
-import { start as startAgent, type Agent } from '../../function/agent/agent.ts';
-import { OtlpSink } from '../../function/agent/test/otlp-sink.ts';
 import { silentLog } from '../../server/log.ts';
 import { spoor } from '../support/spoor.ts';
+import { Beside, type MoodName, type Seen } from './beside.ts';
 
 export interface DeliveryOptions {
-  /** Calls in each condition. */
+  /** Calls in each condition, over all its rounds; a healthy collector has as many beside each. */
   readonly calls: number;
+  readonly rounds: number;
   readonly atOnce: number;
   /** A folder on a file system of its own that is small enough to be filled; undefined: that condition is left out. */
   readonly smallDisk: string | undefined;
+  /** No round begins after so long. */
+  readonly maxMs: number;
 }
 
-export interface ConditionResult {
+export interface ConditionResult extends Seen {
   readonly condition: string;
+  readonly rounds: number;
+  /** In the condition and in its healthy halves together; each leaves one span of the function. */
   readonly calls: number;
-  /** Calls that were not answered 200. */
+  /** Calls that were not answered 200, in the condition and in its healthy halves. */
+  readonly errors: number;
+  readonly healthyErrors: number;
+  /** Medians of the rounds. */
+  readonly p50Ms: number;
+  readonly healthyP50Ms: number;
+  readonly p99Ms: number;
+  readonly healthyP99Ms: number;
+  /** Condition to healthy, `[least, median, most]` of the rounds. */
+  readonly p50Ratio: readonly number[];
+  readonly p99Ratio: readonly number[];
+}
+
+const FUNCTION = 'hello';
+/** What the condition lasts beyond its calls. */
+const LINGER_MS = 300;
+
+interface Condition {
+  readonly name: string;
+  readonly mood: MoodName;
+  readonly fillsDisk?: boolean;
+}
+
+const CONDITIONS: readonly Condition[] = [
+  { name: 'a healthy collector', mood: 'healthy' },
+  { name: 'a collector that never answers', mood: 'silent' },
+  { name: 'a slow collector', mood: 'slow' },
+  { name: 'a collector that answers 500', mood: 'failing' },
+  { name: 'a full disk', mood: 'failing', fillsDisk: true },
+];
+
+interface Calls {
   readonly errors: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Of the function's own spans, one per call. */
-  readonly arrived: number;
-  readonly repeated: number;
-  /** As the agent and the journals count them, all services together. */
-  readonly droppedSpans: number;
-  /** What the agent could not hand over or write while it lasted. */
-  readonly failedRequests: number;
-  readonly wasDiskFull: boolean;
 }
 
-const SLOW_MS = 2_000;
-const SETTLE_MS = 120_000;
-const FUNCTION = 'hello';
-
-interface Stage {
-  readonly sink: OtlpSink;
-  readonly smallDisk: string | undefined;
-}
-
-/** Each makes it bad, and returns what makes it good again. */
-const CONDITIONS: Readonly<Record<string, (stage: Stage) => () => void>> = {
-  'a healthy collector': () => () => undefined,
-  'a collector that never answers'({ sink }) {
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    // Given up with 503, as its connection would be by a proxy: the agent's own time-out is 15 s.
-    sink.mood = () => promise.then(() => ({ status: 503 }));
-    return () => {
-      sink.mood = () => undefined;
-      resolve(undefined);
-    };
-  },
-  'a slow collector'({ sink }) {
-    sink.mood = async () => {
-      await sleep(SLOW_MS);
-      return undefined;
-    };
-    return () => {
-      sink.mood = () => undefined;
-    };
-  },
-  'a collector that answers 500'({ sink }) {
-    sink.mood = () => ({ status: 500 });
-    return () => {
-      sink.mood = () => undefined;
-    };
-  },
-  'a full disk'({ sink, smallDisk }) {
-    sink.mood = () => ({ status: 503 });
-    const ballast = join(smallDisk as string, 'ballast');
-    fill(ballast);
-    return () => {
-      rmSync(ballast);
-      sink.mood = () => undefined;
-    };
-  },
-};
-
-export async function runDelivery(options: DeliveryOptions): Promise<ConditionResult[]> {
+/** `onResult` is told each condition as soon as it is known. */
+export async function runDelivery(
+  options: DeliveryOptions,
+  onResult: (result: ConditionResult) => void,
+): Promise<void> {
   const data = mkdtempSync(join(tmpdir(), 'spoor-delivery-'));
   const places = placesOf(data);
   mkdirSync(places.journals, { recursive: true });
@@ -94,13 +81,8 @@ export async function runDelivery(options: DeliveryOptions): Promise<ConditionRe
   stack.defer(() => {
     for (const path of [data, places.journals, places.run]) rmSync(path, { recursive: true, force: true });
   });
-  const sink = stack.use(await OtlpSink.start());
-  const agent = stack.use(
-    await startAgent({
-      journalDirs: [places.journals],
-      spoolDir: join(options.smallDisk ?? data, 'agent-spool'),
-      collectorUrl: sink.url,
-    }),
+  const beside = stack.use(
+    await Beside.start(places.journals, join(options.smallDisk ?? data, 'agent-spool')),
   );
   const platform = stack.use(
     await startPlatformPart(
@@ -110,56 +92,69 @@ export async function runDelivery(options: DeliveryOptions): Promise<ConditionRe
   );
   const { router, internal } = platform.endpoints as { router: string; internal: string };
   await deploy(internal);
-  await callMany(router, 'warm', 200, options.atOnce);
-  await settle(agent);
+  const url = `${router}/${FUNCTION}`;
+  await callMany(url, 'warm', 500, options.atOnce);
+  await beside.tell('settle');
 
-  const results: ConditionResult[] = [];
-  for (const [condition, spoil] of Object.entries(CONDITIONS)) {
-    if (condition === 'a full disk' && options.smallDisk === undefined) continue;
-    results.push(await measure(condition, spoil, { sink, agent, router, options }));
+  const until = Date.now() + options.maxMs;
+  const conditions = CONDITIONS.filter(({ fillsDisk }) => !fillsDisk || options.smallDisk !== undefined);
+  for (const [i, condition] of conditions.entries()) {
+    // What is left of the time is shared by those that are left.
+    const share = Date.now() + (until - Date.now()) / (conditions.length - i);
+    onResult(await measure(condition, beside, url, options, share));
   }
-  return results;
 }
 
 async function measure(
-  condition: string,
-  spoil: (stage: Stage) => () => void,
-  {
-    sink,
-    agent,
-    router,
-    options,
-  }: { sink: OtlpSink; agent: Agent; router: string; options: DeliveryOptions },
+  condition: Condition,
+  beside: Beside,
+  url: string,
+  options: DeliveryOptions,
+  until: number,
 ): Promise<ConditionResult> {
-  const before = agent.status();
-  sink.spans.length = 0;
-  const mend = spoil({ sink, smallDisk: options.smallDisk });
-  let wasDiskFull = false;
-  const watch = setInterval(() => (wasDiskFull ||= agent.status().isDiskFull), 20);
-  const calls = await callMany(router, condition, options.calls, options.atOnce);
-  if (condition !== 'a healthy collector') await sleep(500);
-  clearInterval(watch);
-  mend();
-  await settle(agent);
-  const after = agent.status();
-  const own = sink.spans.filter(
-    (span) =>
-      span.resource['faas.name'] === FUNCTION && span.parentSpanId !== '' && 'call' in span.attributes,
-  );
-  const distinct = new Set(own.map((span) => span.spanId)).size;
-  const droppedOf = (status: typeof before) =>
-    status.dropped.spans + status.journalDropped.spans + status.rejected.spans + status.overflowedSpans;
+  const { atOnce, smallDisk } = options;
+  const count = Math.ceil(options.calls / options.rounds);
+  const bad: Calls[] = [];
+  const healthy: Calls[] = [];
+  const call = (into: Calls[]) =>
+    callMany(url, condition.name, count, atOnce).then((calls) => into.push(calls));
+  const inCondition = async () => {
+    const ballast = condition.fillsDisk ? join(smallDisk as string, 'ballast') : undefined;
+    await beside.tell({ mood: condition.mood });
+    if (ballast) fill(ballast);
+    await call(bad);
+    if (condition.mood !== 'healthy') await sleep(LINGER_MS);
+    if (ballast) rmSync(ballast);
+    await beside.tell({ mood: 'healthy' });
+    await beside.tell('settle');
+  };
+  const inHealth = async () => {
+    await call(healthy);
+    await beside.tell('settle');
+  };
+  await beside.tell('forget');
+  for (let round = 0; round < options.rounds && (round === 0 || Date.now() < until); round += 1) {
+    const halves = round % 2 === 0 ? [inCondition, inHealth] : [inHealth, inCondition];
+    for (const half of halves) await half();
+  }
+  const seen = await beside.tell('settle');
+  const ratio = (what: 'p50Ms' | 'p99Ms') =>
+    spread(bad.map((calls, round) => calls[what] / (healthy[round] as Calls)[what]));
+  const middle = (list: readonly Calls[], what: 'p50Ms' | 'p99Ms') =>
+    round3(median(list.map((calls) => calls[what])));
   return {
-    condition,
-    calls: options.calls,
-    errors: calls.errors,
-    p50Ms: calls.p50Ms,
-    p99Ms: calls.p99Ms,
-    arrived: distinct,
-    repeated: own.length - distinct,
-    droppedSpans: droppedOf(after) - droppedOf(before),
-    failedRequests: after.collector.failedRequests - before.collector.failedRequests,
-    wasDiskFull,
+    condition: condition.name,
+    rounds: bad.length,
+    calls: 2 * bad.length * count,
+    errors: sumOf(bad),
+    healthyErrors: sumOf(healthy),
+    p50Ms: middle(bad, 'p50Ms'),
+    healthyP50Ms: middle(healthy, 'p50Ms'),
+    p99Ms: middle(bad, 'p99Ms'),
+    healthyP99Ms: middle(healthy, 'p99Ms'),
+    p50Ratio: ratio('p50Ms'),
+    p99Ratio: ratio('p99Ms'),
+    ...seen,
   };
 }
 
@@ -167,35 +162,25 @@ async function deploy(internal: string): Promise<void> {
   const code = join(import.meta.dirname, 'hello.js');
   for (const verb of [
     ['env', 'create', '--name', 'node', '--image', 'ghcr.io/fission/node-env'],
-    [
-      'fn',
-      'create',
-      '--name',
-      FUNCTION,
-      '--env',
-      'node',
-      '--code',
-      code,
-      '--url',
-      `/${FUNCTION}`,
-      '--method',
-      'GET',
-    ],
+    ['fn', 'create', '--name', FUNCTION, '--env', 'node', '--code', code].concat(
+      ['--url', `/${FUNCTION}`],
+      ['--method', 'GET'],
+    ),
   ]) {
     const done = await spoor(verb, { env: { SPOOR_SERVER: internal } });
     if (done.exitCode !== 0) throw new Error(`spoor ${verb.join(' ')}: ${done.stderr}`);
   }
 }
 
-async function callMany(router: string, call: string, count: number, atOnce: number) {
+async function callMany(url: string, call: string, count: number, atOnce: number): Promise<Calls> {
   const latencies: number[] = [];
   let errors = 0;
   let left = count;
-  const url = `${router}/${FUNCTION}?call=${encodeURIComponent(call)}`;
+  const target = `${url}?call=${encodeURIComponent(call)}`;
   const caller = async () => {
     while (left-- > 0) {
       const from = performance.now();
-      const isOk = await fetch(url).then(
+      const isOk = await fetch(target).then(
         async (response) => (await response.text()) === 'hello' && response.status === 200,
         () => false,
       );
@@ -209,14 +194,6 @@ async function callMany(router: string, call: string, count: number, atOnce: num
   return { errors, p50Ms: quantile(0.5), p99Ms: quantile(0.99) };
 }
 
-/** Everything that was written is drained, and taken by the collector. */
-async function settle(agent: Agent): Promise<void> {
-  // The last spans end a moment after their answers are read.
-  await sleep(300);
-  await agent.drained();
-  await agent.delivered(AbortSignal.timeout(SETTLE_MS));
-}
-
 function fill(path: string): void {
   writeFileSync(path, '');
   for (let bytes = 1024 * 1024; bytes >= 1;) {
@@ -226,4 +203,23 @@ function fill(path: string): void {
       bytes >>= 1;
     }
   }
+}
+
+function sumOf(list: readonly Calls[]): number {
+  return list.reduce((sum, { errors }) => sum + errors, 0);
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  if (sorted.length % 2 === 1) return sorted[middle] as number;
+  return ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+}
+
+function spread(values: readonly number[]): number[] {
+  return [Math.min(...values), median(values), Math.max(...values)].map(round3);
+}
+
+function round3(value: number): number {
+  return Math.round(value * 1_000) / 1_000;
 }
