@@ -35,6 +35,7 @@ module.exports = async ({ request }) => {
   worker.on('error', () => {});
   const exited = new Promise((resolve) => worker.on('exit', resolve));
   await once(worker, 'message');
+  if (what === 'hang') console.log('heard of it');
   if (what === 'hang' && request.query.kill) await worker.terminate();
   else await exited;
   return { status: 200, body: String(worker instanceof Worker && worker.threadId !== undefined) };
@@ -141,5 +142,22 @@ void test('what a thread does after the invocation that started it belongs to no
   assert.deepEqual(
     journalOfThread(environment).logs.map((log) => log.attributes['faas.invocation_id']),
     ['call-1', undefined],
+  );
+});
+
+void test('what a thread had said is there when its process is killed', { timeout: 30_000 }, async () => {
+  await using environment = await startWith(SOURCE);
+  const asked = environment.ask({ path: '/?what=hang' }).catch(() => undefined);
+  await environment.printed('heard of it');
+  environment.child.kill('SIGKILL');
+  await Promise.all([asked, environment.ended]);
+  const { spans, open, logs } = journalOfThread(environment);
+  assert.deepEqual(
+    [spans.map((span) => span.name), logs.map((log) => log.body)],
+    [['cut'], ['printed in a thread', 'told in a thread', 'written in a thread']],
+  );
+  assert.deepEqual(
+    open.map((span) => span.name),
+    ['left open'],
   );
 });
