@@ -34,9 +34,9 @@ void test('a function that computes says how much, and for how long nobody else 
 });
 
 void test('who only waits was not blocked, unless by a neighbour', async () => {
-  const [alone] = await spansAfter('/?first=200');
-  // The machine may be busy; but it is not the 200 ms.
-  assert.ok(blockedOf(alone) < 190, `blocked for ${blockedOf(alone)}`);
+  const [alone] = await spansAfter('/?first=1000');
+  // A process that gets no CPU is blocked as well, on a busy machine; but not for all of it.
+  assert.ok(blockedOf(alone) < 900, `blocked for ${blockedOf(alone)}`);
   const spans = await spansAfter('/?first=300', '/?burn=150');
   for (const span of spans) assert.ok(blockedOf(span) >= 100, `blocked for ${blockedOf(span)}`);
 });
