@@ -115,16 +115,16 @@ export function TestForm({ config }: { readonly config: FunctionConfigJson }) {
 function Answer({ answer }: { readonly answer: FunctionAnswerJson }) {
   return (
     <div className="test-answer">
-      <p>
-        <b className={answer.status >= 400 ? 'mono error-text' : 'mono'}>{answer.status}</b>{' '}
-        <span className="dim">after</span>{' '}
-        <span className="mono">{formatDuration(Number(answer.durationNano))}</span>{' '}
+      <div className="test-line">
+        <b className={answer.status >= 400 ? 'mono error-text' : 'mono'}>{answer.status}</b>
+        <span className="dim">after</span>
+        <span className="mono">{formatDuration(Number(answer.durationNano))}</span>
         {answer.traceId !== '' && (
           <Link to="/trace/$traceId" params={{ traceId: answer.traceId }} className="linkish">
             Open its trace
           </Link>
         )}
-      </p>
+      </div>
       <pre tabIndex={0} aria-label="What it answered">
         {answer.body === '' ? '(no body)' : answer.body}
         {answer.isCut && '\n… cut here'}

@@ -75,17 +75,17 @@ export function Redrive({ topic, letters }: { readonly topic: string; readonly l
           </button>
         </div>
       )}
-      <p role="status">
+      <div role="status" className="redrive-told">
         {redrive.isError && <span className="error-text">{redrive.error.message}</span>}
         {redrive.data && (
           <>
-            {formatCount(redrive.data.redriven)} sent.{' '}
+            <span>{formatCount(redrive.data.redriven)} sent.</span>
             <Link to="/topics" search={{ topic: chosen }} className="linkish">
               See what becomes of them
             </Link>
           </>
         )}
-      </p>
+      </div>
     </div>
   );
 }
