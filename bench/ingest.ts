@@ -1,7 +1,10 @@
 /**
- * How fast spans come in over OTLP/HTTP with durable acknowledgements, and what they cost, client and server on one machine.
+ * How fast spans come in over OTLP with durable acknowledgements, and what they cost, client and server on one machine.
  *
- *   node bench/ingest.ts [--spans 1000000] [--shape jaeger|gas] [--spans-per-body 1000] [--connections 64] [--rounds 3] [--cpu-prof DIR]
+ *   node bench/ingest.ts [--spans 1000000] [--protocol http|grpc|both] [--shape jaeger|gas] [--spans-per-body 1000] [--connections 64]
+ *                        [--rounds 3] [--cpu-prof DIR]
+ *
+ * `both` takes turns within each round. How memory stands over many spans: `--spans 10000000 --rounds 4` sends fifty million.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -14,6 +17,7 @@ import { cpuSeconds, loadAverage, peakRss, Talker } from './ingest/processes.ts'
 const { values } = parseArgs({
   options: {
     spans: { type: 'string', default: '1000000' },
+    protocol: { type: 'string', default: 'http' },
     shape: { type: 'string', default: 'jaeger' },
     'spans-per-body': { type: 'string', default: '1000' },
     connections: { type: 'string', default: '64' },
@@ -27,25 +31,39 @@ try {
   const profile =
     values['cpu-prof'] === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values['cpu-prof']}`];
   await using server = new Talker('server.ts', [folder], profile);
-  const { url, engine } = await server.next<{ url: string; engine: number }>();
+  const { engine, ...urls } = await server.next<{ http: string; grpc: string; engine: number }>();
+  const protocols =
+    values.protocol === 'both' ? (['http', 'grpc'] as const) : ([values.protocol as Protocol] as const);
   console.log(
     `${spans} spans a round, shape ${values.shape}, ${availableParallelism()} cores, load ${loadAverage()}`,
   );
-  const rounds: Round[] = [];
+  const rounds = new Map<Protocol, Round[]>();
   let stored = 0;
   // The first round warms up.
-  for (let round = 0; round <= Number(values.rounds); round += 1) {
-    const result = await runRound(server, url, engine, round);
-    stored += result.acknowledged;
-    print(round === 0 ? 'warm-up' : `round ${round}`, result);
-    if (round > 0) rounds.push(result);
+  for (let round = 0; round <= Number(values.rounds); round += 1)
+    for (const [at, protocol] of protocols.entries()) {
+      const target = { url: urls[protocol], protocol };
+      const result = await runRound(server, target, engine, round * protocols.length + at);
+      stored += result.acknowledged;
+      print(round === 0 ? `${protocol} warm-up` : `${protocol} ${round}`, result);
+      if (round > 0 || values.rounds === '0') rounds.set(protocol, [...(rounds.get(protocol) ?? []), result]);
+    }
+  for (const [protocol, all] of rounds) print(`${protocol} median`, median(all));
+  const [http, grpc] = (['http', 'grpc'] as const).map((protocol) => rounds.get(protocol));
+  if (http && grpc) {
+    const [one, other] = [median(http), median(grpc)];
+    console.log(
+      `gRPC to HTTP: spans/s ${(other.spansPerSecond / one.spansPerSecond).toFixed(2)}, server CPU ` +
+        ((other.collectorCpu + other.engineCpu) / (one.collectorCpu + one.engineCpu)).toFixed(2),
+    );
   }
-  print('median', median(rounds));
   const { rows } = await server.ask<{ rows: number }>('rows');
   console.log(`rows stored ${rows}, spans acknowledged ${stored}, load ${loadAverage()}`);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
+
+type Protocol = 'http' | 'grpc';
 
 interface Round {
   readonly acknowledged: number;
@@ -59,9 +77,14 @@ interface Round {
   readonly delayMax: number;
 }
 
-async function runRound(server: Talker, url: string, engine: number, round: number): Promise<Round> {
+async function runRound(
+  server: Talker,
+  target: Pick<ClientOptions, 'url' | 'protocol'>,
+  engine: number,
+  round: number,
+): Promise<Round> {
   const options: ClientOptions = {
-    url,
+    ...target,
     shape: values.shape as Shape,
     spans,
     spansPerBody: Number(values['spans-per-body']),
@@ -108,7 +131,7 @@ function median(rounds: readonly Round[]): Round {
 function print(name: string, round: Round): void {
   const cpu = round.collectorCpu + round.engineCpu;
   console.log(
-    `${name.padEnd(8)} ${Math.round(round.spansPerSecond)} spans/s; CPU-s per million: server ${cpu.toFixed(1)} ` +
+    `${name.padEnd(12)} ${Math.round(round.spansPerSecond)} spans/s; CPU-s per million: server ${cpu.toFixed(1)} ` +
       `(collector ${round.collectorCpu.toFixed(1)} + engine ${round.engineCpu.toFixed(1)}), client ${round.clientCpu.toFixed(1)}; ` +
       `peak RSS MB: collector ${mb(round.collectorRss)}, engine ${mb(round.engineRss)}; ` +
       `event loop p99 ${round.delayP99.toFixed(0)} ms, max ${round.delayMax.toFixed(0)} ms`,

@@ -8,11 +8,11 @@ import { openLog } from '../../server/log.ts';
 
 const log = openLog('bench', { level: 'warn' });
 const store = await openStore({ dataDir: process.argv[2] as string, log });
-const collector = await startCollector({ store: store.writer, httpPort: 0, log });
+const collector = await startCollector({ store: store.writer, httpPort: 0, grpcPort: 0, log });
 const delay = monitorEventLoopDelay({ resolution: 5 });
 delay.enable();
 const engine = store.engine as ChdbEngine;
-say({ url: collector.url, engine: engine.pid });
+say({ http: collector.url, grpc: collector.grpcUrl, engine: engine.pid });
 for await (const line of createInterface({ input: process.stdin })) {
   if (line === 'report')
     say({ p50: delay.percentile(50) / 1e6, p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 });
