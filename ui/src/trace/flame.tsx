@@ -107,7 +107,7 @@ export function Flame(props: {
                 aria-level={node.depth + 1}
                 aria-selected={node.index === active.index}
                 tabIndex={node.index === active.index ? 0 : -1}
-                className={`flame-node${node.index === active.index ? ' is-active' : ''}${node.errors > 0 ? ' is-error' : ''}`}
+                className={`flame-node${width < LEAST_NAMED ? ' is-narrow' : ''}${node.index === active.index ? ' is-active' : ''}${node.errors > 0 ? ' is-error' : ''}`}
                 style={
                   {
                     top: item.start,
