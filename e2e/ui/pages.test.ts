@@ -56,6 +56,7 @@ describe('the pages', () => {
     { name: 'journey', path: () => `/flow/${idOf('crash')}`, shows: 'greetings-errors' },
     { name: 'map', path: () => '/map', shows: 'is read by' },
     { name: 'topics', path: () => '/topics', shows: 'dead letter' },
+    { name: 'dead-letters', path: () => '/topics?topic=greetings-errors', shows: 'given up' },
     { name: 'logs', path: () => '/logs', shows: 'cannot measure' },
     { name: 'compare', path: () => `/compare?a=${idOf('good')}&b=${idOf('crash')}`, shows: 'second only' },
     { name: 'quality', path: () => '/quality', shows: 'traces' },
@@ -135,6 +136,107 @@ describe('the pages', () => {
     // The first greetings of all are left of it.
     await page.locator(`a.result[href*="${idOf('first')}"]`).waitFor({ state: 'detached' });
     await page.locator('a.result').first().waitFor();
+  });
+
+  test('a query is completed while it is typed, by the keyboard alone, and finds', async () => {
+    await using screen = await openScreen(browser);
+    const { page } = screen;
+    await page.goto(`${up.query}/search`);
+    const query = page.getByRole('combobox', { name: 'Query' });
+    await query.pressSequentially('http.rou');
+    await page.getByRole('option', { name: 'http.route' }).waitFor();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await query.pressSequentially('/gree');
+    await page.getByRole('option', { name: '/greetings' }).waitFor();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await query.pressSequentially('AND NOT error');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/q=http\.route/);
+    await page.locator('a.result').first().waitFor();
+    await page.goto(`${up.query}/search?q=a%20AND%20(`);
+    await page.getByText(/cannot read the query/).waitFor();
+  });
+
+  test('a search goes on page by page, and two of its traces are compared', async () => {
+    await using screen = await openScreen(browser);
+    const { page } = screen;
+    await page.goto(`${up.query}/search?limit=1`);
+    await page.getByText('1 trace', { exact: false }).first().waitFor();
+    await page.getByRole('button', { name: 'Load 1 more' }).click();
+    await page.locator('a.result').nth(1).waitFor();
+    for (const at of [0, 1])
+      await page
+        .getByRole('checkbox', { name: /^Compare/ })
+        .nth(at)
+        .check();
+    await screen.assertAccessible();
+    await page.getByRole('link', { name: 'Compare the two' }).click();
+    await page.waitForURL(/compare\?a=[0-9a-f]{32}&b=[0-9a-f]{32}/);
+    assert.deepEqual(screen.problems, []);
+  });
+
+  test('a function is tested from its page, and its trace opened', async () => {
+    await using screen = await openScreen(browser);
+    const { page } = screen;
+    await page.goto(`${up.query}/functions/validator`);
+    await page.getByText('Configuration').waitFor();
+    await page.getByText('Instances over time').waitFor();
+    await page.getByRole('button', { name: 'Test it' }).click();
+    await page.getByLabel('Body').fill('{"name":"Ada","language":"fr"}');
+    await page.getByRole('button', { name: 'Call it', exact: true }).click();
+    await page.getByLabel('What it answered').waitFor();
+    await screen.assertAccessible();
+    await screen.shoot('function-test');
+    await page.getByRole('button', { name: 'Call it and open its trace' }).click();
+    await page.waitForURL(/trace\/[0-9a-f]{32}/);
+    await page.locator('.wf-row').first().waitFor();
+  });
+
+  test('a record is looked into, and dead letters are sent back after a second question', async () => {
+    await using screen = await openScreen(browser);
+    const { page } = screen;
+    await page.goto(`${up.query}/topics?topic=greetings-errors`);
+    await page
+      .getByRole('button', { name: /^Look into greetings-errors/ })
+      .first()
+      .click();
+    await page.getByText('spoor-original-topic').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByText('spoor-original-topic').waitFor({ state: 'detached' });
+    await page.getByRole('button', { name: 'Redrive to greetings…' }).click();
+    await screen.assertAccessible();
+    await page.getByRole('button', { name: 'Leave them' }).click();
+    await page.getByRole('button', { name: 'Redrive to greetings…' }).click();
+    await page.getByRole('button', { name: 'Send them' }).click();
+    await page.getByText(/\d+ sent\./).waitFor();
+    // The journey that ended there goes on.
+    await page.goto(`${up.query}/flow/${idOf('error')}`);
+    await page
+      .getByText(/sent back/)
+      .first()
+      .waitFor();
+    await screen.shoot('journey-redriven');
+    assert.deepEqual(screen.problems, []);
+  });
+
+  test('the map of a slice of time, by the keyboard, and from a way to its traces', async () => {
+    await using screen = await openScreen(browser);
+    const { page } = screen;
+    await page.goto(`${up.query}/map`);
+    const slider = page.getByRole('slider', { name: 'Time' });
+    await slider.focus();
+    await page.keyboard.press('End');
+    await page.waitForURL(/at=\d+/);
+    await page.getByRole('button', { name: 'All of it' }).click();
+    await page
+      .getByRole('table', { name: 'Every way' })
+      .getByRole('link', { name: /greetings is read by image/ })
+      .click();
+    await page.waitForURL(/search\?/);
+    await page.locator('a.result').first().waitFor();
+    assert.deepEqual(screen.problems, []);
   });
 
   test('live: a trace that arrives is shown without asking', async () => {

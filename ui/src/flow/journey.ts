@@ -155,6 +155,8 @@ function waysOf(
     const from = stepOf.get(keyOf(edge.from));
     const to = stepOf.get(keyOf(edge.to));
     if (!from || !to || from === to) continue;
+    // A record that was sent back links to its first sending too: the road over its dead letter says that already.
+    if (edge.kind === 'link' && to.kind === 'record' && to.causeId !== from.id) continue;
     const key = `${from.id} ${to.id}`;
     const isMessage = edge.kind === 'message';
     if (ways.has(key) && !isMessage) continue;
