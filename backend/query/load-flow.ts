@@ -8,7 +8,7 @@ export interface FlowSize {
 }
 
 export const DEFAULT_FLOW_SIZE: FlowSize = { maxTraces: 200, maxSpans: 20_000 };
-const TRACES_AT_ONCE = 8;
+const TRACES_AT_ONCE = 50;
 
 export interface LoadedFlow {
   /** The trace that was asked for; its spans alone. */
@@ -33,7 +33,7 @@ export async function loadFlow(
   const spans = [...own];
   const others = around.traceIds.filter((id) => id !== traceId);
   while (others.length > 0 && spans.length < size.maxSpans) {
-    const some = await Promise.all(others.splice(0, TRACES_AT_ONCE).map((id) => reader.trace(id)));
+    const some = await reader.traces(others.splice(0, TRACES_AT_ONCE));
     for (const trace of some) {
       // A trace is taken whole or not at all: half of one would look broken.
       if (spans.length + trace.length > size.maxSpans) truncated = true;

@@ -146,7 +146,7 @@ async function neighboursOf(reader: StoreReader, run: Run, known: readonly Run[]
   const inPartitions = await Promise.all(receivers.map((node) => deliveriesNear(reader, node)));
   const wanted = [...new Set(inPartitions.flat())].filter((id) => !seen.has(id)).slice(0, MAX_NEIGHBOURS);
   const traces = [
-    ...(await Promise.all(wanted.map((id) => reader.trace(id)))),
+    ...(await reader.traces(wanted)),
     ...(await Promise.all(invokes.map((node) => invocationsNear(reader, node)))).flat(),
   ];
   return traces.flatMap((spans) => {

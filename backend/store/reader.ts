@@ -97,10 +97,14 @@ export class SqlReader implements StoreReader, TopicReader {
 
   async findTraces(query: TraceQuery): Promise<readonly (readonly SpanData[])[]> {
     const matches = await this.findTraceIds(query);
-    if (matches.length === 0) return [];
-    const traces = new Map<string, SpanData[]>(matches.map(({ traceId }) => [traceId, []]));
+    return await this.traces(matches.map(({ traceId }) => traceId));
+  }
+
+  async traces(traceIds: readonly string[]): Promise<readonly (readonly SpanData[])[]> {
+    if (traceIds.length === 0) return [];
+    const traces = new Map<string, SpanData[]>(traceIds.map((traceId) => [traceId, []]));
     for (const span of await this.#spans(inTraces([...traces.keys()]))) traces.get(span.traceId)?.push(span);
-    return [...traces.values()];
+    return [...traces.values()].filter((spans) => spans.length > 0);
   }
 
   async summaries(query: TraceQuery): Promise<readonly TraceSummary[]> {

@@ -23,6 +23,8 @@ export interface TraceReader {
   operations(query: { readonly service: string; readonly kind?: number }): Promise<readonly Operation[]>;
   /** Every span of the trace, in no order; [] when it is neither kept nor archived. The time range, when known, makes it faster. */
   trace(traceId: string, hint?: TimeRange): Promise<readonly SpanData[]>;
+  /** As `trace` for many at once: spans of each that is there, in the order asked. Not from the archive. At most 1,500. */
+  traces(traceIds: readonly string[]): Promise<readonly (readonly SpanData[])[]>;
   /** Whole traces, the most recent first, in which one and the same span satisfies every predicate. */
   findTraces(query: TraceQuery): Promise<readonly (readonly SpanData[])[]>;
   /** As findTraces, ids only, with the matching span's start. */

@@ -102,6 +102,7 @@ export function memoryReader(spans: readonly SpanData[], logs: readonly LogData[
       });
     },
     trace: async (traceId) => traces.get(traceId) ?? [],
+    traces: async (traceIds) => traceIds.flatMap((id) => (traces.has(id) ? [traces.get(id) ?? []] : [])),
     findTraces: async (query) => find(query).map(({ trace }) => trace),
     findTraceIds: async (query) =>
       find(query).map(({ trace, start }) => ({ traceId: trace[0]?.traceId ?? '', startUnixNano: start })),
