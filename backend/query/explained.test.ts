@@ -198,7 +198,7 @@ void test('a large answer goes out as gzip to who takes it', async () => {
   assert.ok(small.body.length * 4 < plain.body.length);
 });
 
-void test('a stream tells of a trace that comes in, once, and ends with the server', async () => {
+void test('a stream tells of a trace that comes in, and again when it has grown, and ends with the server', async () => {
   const incoming = [...spans];
   const api = await start(incoming);
   const response = await fetch(`${api.url}/api/traces/stream`);
@@ -210,6 +210,16 @@ void test('a stream tells of a trace that comes in, once, and ends with the serv
   while (!text.includes('data: ')) text += decoder.decode((await reader.read()).value);
   const event = JSON.parse(/data: (.*)\n/.exec(text)?.[1] ?? '') as TraceEventJson;
   assert.deepEqual([event.change, event.summary.rootOperationName], ['new', 'POST /greetings']);
+  // An open trace is told of again when more of it comes.
+  const [first] = incoming.slice(-1);
+  if (first) incoming.push({ ...first, spanId: 'abcdefabcdefabcd' });
+  text = '';
+  while (!text.includes('data: ')) text += decoder.decode((await reader.read()).value);
+  const next = JSON.parse(/data: (.*)\n/.exec(text)?.[1] ?? '') as TraceEventJson;
+  assert.deepEqual(
+    [next.change, next.summary.traceId, next.summary.spanCount],
+    ['grown', event.summary.traceId, event.summary.spanCount + 1],
+  );
   await api[Symbol.asyncDispose]();
   for (let last = await reader.read(); !last.done; last = await reader.read());
 });
