@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
+import type { SpanRefJson } from '../../../backend/query/shapes.ts';
 import { qualityQuery } from '../api/queries.ts';
 import { LookbackPicker, useLookback } from '../shell/lookback.tsx';
 import { PageError } from '../shell/notice.tsx';
@@ -56,7 +57,7 @@ export function QualityPage() {
                 <p>{finding.hint}</p>
               </div>
               <p className="finding-examples">
-                {finding.examples.slice(0, 3).map((example, i) => (
+                {onePerTrace(finding.examples).map((example, i) => (
                   <Link
                     key={i}
                     to="/trace/$traceId"
@@ -74,4 +75,11 @@ export function QualityPage() {
       )}
     </div>
   );
+}
+
+const MOST_EXAMPLES = 3;
+
+function onePerTrace(examples: readonly SpanRefJson[]): readonly SpanRefJson[] {
+  const byTrace = new Map(examples.toReversed().map((example) => [example.traceId, example]));
+  return [...byTrace.values()].toReversed().slice(0, MOST_EXAMPLES);
 }
