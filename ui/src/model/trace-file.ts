@@ -38,7 +38,9 @@ function parse(text: string): unknown[] {
     } catch {
       // The file's own error says more than that of a line of it.
     }
-    throw new Error(`cannot read it as JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`cannot read it as JSON: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   }
 }
 
