@@ -198,6 +198,21 @@ void test('a large answer goes out as gzip to who takes it', async () => {
   assert.ok(small.body.length * 4 < plain.body.length);
 });
 
+void test('a flow whose record nobody has received yet waits for the group that reads the topic', async () => {
+  const sent = greeting(77, BigInt(Date.now() - 1_000) * 1_000_000n, 'none').filter(
+    ({ name }) => !/^(?:process|invoke image|image|send cards)/.test(name),
+  );
+  const ids = new Set(sent.map(({ spanId }) => spanId));
+  const open = sent.filter(({ parentSpanId }) => parentSpanId === '' || ids.has(parentSpanId));
+  await using api = await start([...spans, ...open]);
+  const flow = await api.ok<FlowJson>(`/api/flows/${open[0]?.traceId}`);
+  assert.equal(flow.settled, false);
+  assert.deepEqual(
+    flow.waitingFor.map(({ topic, consumerGroup }) => [topic, consumerGroup]),
+    [['greetings', 'greetings-to-image']],
+  );
+});
+
 void test('a stream tells of a trace that comes in, and again when it has grown, and ends with the server', async () => {
   const incoming = [...spans];
   const api = await start(incoming);

@@ -1,5 +1,6 @@
-import type { SpanData } from '../../function/span/span-data.ts';
+import { SPAN_KIND, type SpanData } from '../../function/span/span-data.ts';
 import { buildFlow, rootOf, type Flow, type FlowNode } from '../diagnosis/flow.ts';
+import { topicOf } from '../diagnosis/span-facts.ts';
 import type { StoreReader } from '../store/store.ts';
 
 export interface FlowSize {
@@ -9,6 +10,9 @@ export interface FlowSize {
 
 export const DEFAULT_FLOW_SIZE: FlowSize = { maxTraces: 200, maxSpans: 20_000 };
 const TRACES_AT_ONCE = 50;
+const MAX_TOPICS = 20;
+const MAX_MESSAGES = 1_000;
+const READ_WITHIN_NANO = 1_800_000_000_000n;
 
 export interface LoadedFlow {
   /** The trace that was asked for; its spans alone. */
@@ -41,8 +45,39 @@ export async function loadFlow(
     }
   }
   if (others.length > 0) truncated = true;
-  const flow = buildFlow(spans);
+  const alone = buildFlow(spans);
+  const groupsByTopic = await groupsOf(reader, unread(alone));
+  const flow = groupsByTopic.size === 0 ? alone : buildFlow(spans, { groupsByTopic });
   return { spans: own, flow, roots: rootsOfTrace(flow, traceId), truncated };
+}
+
+/** Sent, and received by nobody in this flow. */
+function unread(flow: Flow): FlowNode[] {
+  return flow.nodes.filter(
+    ({ span, effects, shared }) =>
+      span.kind === SPAN_KIND.producer && topicOf(span) !== '' && effects.length === 0 && shared.length === 0,
+  );
+}
+
+/** Who reads the topics that these were sent to, by what was received of them around that time: somebody is still waited for. */
+async function groupsOf(
+  reader: StoreReader,
+  producers: readonly FlowNode[],
+): Promise<Map<string, readonly string[]>> {
+  const groups = new Map<string, readonly string[]>();
+  const byTopic = Map.groupBy(producers, ({ span }) => topicOf(span));
+  await Promise.all(
+    [...byTopic].slice(0, MAX_TOPICS).map(async ([topic, [first]]) => {
+      const at = first?.span.startTimeUnixNano ?? 0n;
+      const around = { startUnixNano: at - READ_WITHIN_NANO, endUnixNano: at + READ_WITHIN_NANO };
+      const messages = await reader.messages({ topic, range: around, limit: MAX_MESSAGES });
+      const names = messages.flatMap(({ kind, consumerGroup }) =>
+        kind === SPAN_KIND.consumer && consumerGroup !== '' ? [consumerGroup] : [],
+      );
+      if (names.length > 0) groups.set(topic, [...new Set(names)]);
+    }),
+  );
+  return groups;
 }
 
 /** What the roots of this trace go back to over links, oldest first. */
