@@ -6,6 +6,7 @@ soon as it is said, so that a killed process leaves what it knew.
 import os
 import random
 import traceback
+from time import monotonic_ns
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
@@ -193,7 +194,7 @@ class JournalSpan(trace.Span):
             return
         admitted = self._admit(attributes) if attributes else None
         self._recording = False
-        end_ms = monotonic_ms() if end_time is None else self._ms(end_time)
+        end_ms = monotonic_ns() / 1e6 if end_time is None else self._ms(end_time)
         self._writer.end(
             self._id,
             max(end_ms, self._start_ms),
@@ -263,7 +264,8 @@ class JournalTracer(trace.Tracer):
         if is_suppressed(context):
             return trace.INVALID_SPAN
         above = trace.get_current_span(context)
-        if type(above) is not JournalSpan and above.is_recording():
+        kind_above = type(above)
+        if kind_above is not JournalSpan and kind_above is not trace.NonRecordingSpan and above.is_recording():
             above = home_of(context) or above
         parent = above.get_span_context()
         writer = self._writer
@@ -273,7 +275,7 @@ class JournalTracer(trace.Tracer):
         trace_number, parent_number, _, flags, state, has_parent = parent
         if not has_parent:
             trace_number, flags, state = _random_id(128), None, None
-        span_number = _random_id(64)
+        span_number = _random.getrandbits(64) or _random_id(64)
         trace_id = trace_number.to_bytes(16, "big")
         if not self._sampler(flags, trace_id):
             return trace.NonRecordingSpan(trace.SpanContext(trace_number, span_number, False, _NOT_SAMPLED, state))
@@ -285,7 +287,7 @@ class JournalTracer(trace.Tracer):
             trace.SpanContext(trace_number, span_number, False, _SAMPLED, state),
             trace_id,
             span_number.to_bytes(8, "big"),
-            monotonic_ms() if start_time is None else writer.clock.to_monotonic_ms(start_time),
+            monotonic_ns() / 1e6 if start_time is None else writer.clock.to_monotonic_ms(start_time),
         )
         above_id = parent_number.to_bytes(8, "big") if has_parent else _NO_PARENT
         header = state.to_header() if state is not None and state is not _EMPTY_STATE else ""
