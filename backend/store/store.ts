@@ -229,7 +229,7 @@ export interface ValueCountsQuery {
 }
 
 export interface ValueCounts {
-  /** Spans looked at: at most 40,000, the newest. */
+  /** Spans looked at: at most 20,000, the newest. */
   readonly spans: number;
   readonly failed: number;
   /** Above the 95th percentile and at least twice the median. */

@@ -4,7 +4,7 @@ import type { ValueCounts, ValueCountsQuery } from './store.ts';
 import { attributesFromJson, toText } from './value-text.ts';
 
 /** The newest so many spans speak for all: 200 attributes each are counted in well under a second. */
-const MAX_SPANS = 40_000n;
+const MAX_SPANS = 20_000n;
 /** Values that are looked at past the counting: the most telling. */
 const MAX_VALUES = 2_000;
 const MAX_RESOURCES = 2_000;
