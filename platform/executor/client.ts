@@ -32,6 +32,8 @@ export interface Lease {
   readonly died: Promise<InstanceEnd>;
   /** Resolves when the instance says that it takes no new request (docs/instance.md, `draining`); for most it never does. */
   readonly draining: Promise<void>;
+  /** It has said so. */
+  readonly isDraining: boolean;
   /** The answer is complete (whatever its status). */
   release(): void;
   /** The function ran past its time-out: the instance is killed and its open spans say `timeout`. */

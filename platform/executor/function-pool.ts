@@ -403,6 +403,10 @@ class InstanceLease implements Lease {
     return this.#member.instance.draining;
   }
 
+  get isDraining(): boolean {
+    return this.#member.instance.isDraining;
+  }
+
   release(): void {
     if (this.#isOver) return;
     this.#isOver = true;

@@ -232,6 +232,8 @@ export class Instance {
     if (child.pid !== undefined) {
       this.#signal('SIGKILL'); // what the function forked
       await Promise.race([closed, sleep(LAST_OUTPUT_MS)]);
+      // On a busy machine the time may be over before the pipes were looked at once: an immediate comes after the next look.
+      await immediate();
     }
     this.#output.close();
     const end = classifyEnd({
@@ -394,6 +396,12 @@ const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 /** 8 characters, 40 bits. */
 function randomName(): string {
   return Array.from(randomBytes(8), (byte) => BASE32[byte & 31]).join('');
+}
+
+function immediate(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 function sleep(ms: number): Promise<undefined> {

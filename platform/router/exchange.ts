@@ -404,11 +404,9 @@ function disconnected(): Failure {
 
 /** Of an instance whose connection has just broken: was it asked to end, or does it die or live on? */
 async function saysDraining(lease: Lease): Promise<boolean> {
-  const draining = async () => {
-    await lease.draining;
-    return 'draining';
-  };
-  return (await Promise.race([draining(), lease.died, deathNotice()])) === 'draining';
+  await Promise.race([lease.draining, lease.died, deathNotice()]);
+  // Asked of the lease: when it has said so and died since, the death may be what is heard of first.
+  return lease.isDraining;
 }
 
 function deathNotice(): Promise<undefined> {

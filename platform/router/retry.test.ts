@@ -76,10 +76,10 @@ for (const [what, last, body, expected] of [
       .spans()
       .filter((span) => span.name === 'invoke ends')
       .slice(1);
-    assert.deepEqual(
-      tries.map((span) => span.attributes['http.response.status_code']),
-      isAgain ? [undefined, 200n] : [undefined],
-    );
+    const statuses = tries.map((span) => span.attributes['http.response.status_code']);
+    // A try more may still find the instance that has just ended.
+    assert.equal(statuses.pop(), isAgain ? 200n : undefined);
+    assert.deepEqual(new Set(statuses), new Set(isAgain ? [undefined] : []));
   });
 
 test('an answer that came before its write broke is the answer', async () => {
