@@ -62,6 +62,8 @@ export function querySettings(options: QueryOptions): Record<string, string | nu
     output_format_json_quote_64bit_integers: 1,
     // Otherwise attributes['key'] is read as a column of its own, and no index of the map is used.
     optimize_functions_to_subcolumns: 0,
+    // Otherwise, below a million rows, a trace is looked for in every row's id and not by the projection that has them in order.
+    min_table_rows_to_use_projection_index: 0,
     ...options.settings,
   };
 }
