@@ -119,6 +119,7 @@ export class Exchange implements InstanceCaller {
   #send(lease: Lease): void {
     this.#lease = lease;
     this.#invocation.leased(lease);
+    if (this.#body !== undefined) this.#sentMs = performance.now();
     this.#startTimer(lease);
     const request = {
       path: this.#target.path,
