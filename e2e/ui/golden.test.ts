@@ -6,7 +6,7 @@ import { FIXED_NOW_MS, startFixed, type FixedGreetings } from './fixed.ts';
 import { assertLooksLike } from './golden.ts';
 import { openScreen } from './screen.ts';
 
-/** The same trace on every machine: the pages about one trace look as their pictures in e2e/ui/golden. */
+/** The same traces on every machine: the pages about them look as their pictures in e2e/ui/golden. */
 describe('golden pictures of a trace', () => {
   let fixed: FixedGreetings;
   let browser: Browser;
@@ -63,6 +63,7 @@ describe('golden pictures of a trace', () => {
       path: () => `/compare?a=${fixed.traceIdOf('warm')}&b=${fixed.traceIdOf('slow')}`,
       shows: 'Difference',
     },
+    { name: 'journey', path: () => `/flow/${fixed.traceIdOf('crash')}`, shows: 'Step by step' },
   ];
   for (const { name, path, shows, width = 1_280, scheme = 'light' } of pictures)
     test(name, async () => {
