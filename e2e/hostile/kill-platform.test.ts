@@ -87,6 +87,11 @@ test('kill -9 of the platform under load: all that was declared is back, every a
   process.kill(await up.partPid('platform'), 'SIGKILL');
   await Promise.all(callers);
 
+  // The callers may have been done before the platform was up again.
+  while (!(await control.list('Environment').catch(() => undefined))) {
+    assert.ok(Date.now() < loaded, 'the platform comes back');
+    await sleep(50);
+  }
   const declared = { Environment: 1, Package: 2, Function: 2, HTTPTrigger: 1, TimeTrigger: 1 } as const;
   for (const kind of Object.keys(declared) as (keyof typeof declared)[])
     assert.equal((await control.list(kind)).length, declared[kind], kind);
