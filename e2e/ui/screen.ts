@@ -43,6 +43,14 @@ export async function openScreen(
   page.on('console', (message) => {
     if (message.type() === 'error') problems.push(`${page.url()}: ${message.text()}`);
   });
+  // The console says that something answered 500, not what, nor why.
+  page.on('response', (response) => {
+    if (response.status() < 500) return;
+    void response.text().then(
+      (text) => problems.push(`${response.url()}: ${response.status()} ${text.slice(0, 500)}`),
+      () => problems.push(`${response.url()}: ${response.status()}`),
+    );
+  });
   page.on('pageerror', (error) => problems.push(`${page.url()}: ${error.message}`));
   page.on('dialog', (dialog) => {
     problems.push(`${page.url()}: dialog ${dialog.message()}`);

@@ -188,18 +188,29 @@ export function traceQuery(traceId: string) {
     structuralSharing: false,
     // Spans of a trace that is still going on, or on their way here.
     refetchInterval: ({ state }) =>
-      state.data ? (isYoung(state.data, Date.now()) ? GROWING_MS : false) : state.error ? MISSING_MS : false,
+      state.data ? growingMs(state.data, Date.now()) : state.error ? MISSING_MS : false,
   });
 }
 
 const GROWING_MS = 2_000;
 const MISSING_MS = 3_000;
 const YOUNG_MS = 20_000;
+/** A try that runs into its time-out, and the wait before the next one, are silent for this long. */
+const SILENT_MS = 120_000;
+const SELDOM_MS = 5_000;
 
 /** Its last span ended a moment ago, so that more may come. */
 export function isYoung(trace: Trace, nowMs: number): boolean {
-  const endMs = Number(trace.startUnixNano / 1_000_000n) + trace.durationNanos / 1e6;
-  return Math.abs(nowMs - endMs) < YOUNG_MS;
+  return ageMs(trace, nowMs) < YOUNG_MS;
+}
+
+function growingMs(trace: Trace, nowMs: number): number | false {
+  const age = ageMs(trace, nowMs);
+  return age < YOUNG_MS ? GROWING_MS : age < SILENT_MS ? SELDOM_MS : false;
+}
+
+function ageMs(trace: Trace, nowMs: number): number {
+  return Math.abs(nowMs - Number(trace.startUnixNano / 1_000_000n) - trace.durationNanos / 1e6);
 }
 
 /** `spanCount` is part of the key: what is said of a trace may change as it grows. */

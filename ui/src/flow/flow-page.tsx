@@ -12,12 +12,17 @@ import './flow.css';
 import { layOutJourney, type PlacedStep, STEP_WIDTH } from './journey-layout.ts';
 import { type Journey, journeyOf, type Step, type Try, type Way } from './journey.ts';
 
+/** A flow of this many is asked for again at little cost. */
+const FEW_SPANS = 2_000;
+
 /** The whole way of an event over calls, records and tries, whatever traces it is told in. */
 export function FlowPage() {
   const { traceId } = useParams({ from: '/flow/$traceId' });
   const flow = useQuery({
     ...flowQuery(traceId),
-    refetchInterval: ({ state }) => (state.data?.settled === false ? 3_000 : false),
+    // What is settled may go on: dead letters are sent back.
+    refetchInterval: ({ state: { data } }) =>
+      data?.settled === false ? 3_000 : data && data.spanCount <= FEW_SPANS ? 10_000 : false,
   });
   if (flow.isError && !flow.data)
     return (

@@ -1,5 +1,6 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type CSSProperties, type KeyboardEvent, useMemo, useRef, useState } from 'react';
+import { flushSync } from 'react-dom';
 import { flameNodes, zoomFlame, type FlameNode } from '../layout/flame.ts';
 import { selfTimes } from '../model/self-time.ts';
 import type { Span, Trace } from '../model/trace.ts';
@@ -43,9 +44,12 @@ export function Flame(props: {
 
   const go = (node: FlameNode<Span> | undefined) => {
     if (!node) return;
-    setActive(node.index);
-    virtual.scrollToIndex(node.depth, { align: 'auto' });
-    requestAnimationFrame(() => document.getElementById(`flame-${node.index}`)?.focus());
+    // Drawn before it gets the focus, and at once: focus that comes a frame late takes the next key's step back.
+    flushSync(() => {
+      setActive(node.index);
+      virtual.scrollToIndex(node.depth, { align: 'auto' });
+    });
+    document.getElementById(`flame-${node.index}`)?.focus();
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (!active || event.altKey || event.ctrlKey || event.metaKey) return;
