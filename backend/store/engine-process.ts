@@ -6,7 +6,9 @@
  *  - one Session runs one statement at a time, so there is a pool, with lanes: inserts, queries, and one for pings and kills;
  *  - only the async calls: the synchronous ones block this loop and cut answers at the first NUL;
  *  - no worker threads: when one that opened chDB exits, every later async call hangs;
- *  - KILL QUERY without SYNC: with it the process deadlocks.
+ *  - KILL QUERY without SYNC: with it the process deadlocks;
+ *  - what a statement had written before it was killed or failed stands at the head of its session's next answer, so one is asked
+ *    of the session for nothing.
  */
 import { Socket } from 'node:net';
 import type { Session } from 'chdb';
@@ -23,6 +25,8 @@ class Lane {
   readonly #idle: Session[];
   readonly #all: readonly Session[];
   readonly #waiting: Job[] = [];
+  readonly #running = new Set<number>();
+  readonly #killed = new Set<number>();
 
   constructor(sessions: readonly Session[]) {
     this.#all = sessions;
@@ -44,6 +48,13 @@ class Lane {
     return true;
   }
 
+  /** A job under way is about to be killed; false when it has ended. */
+  expectKill(id: number): boolean {
+    if (!this.#running.has(id)) return false;
+    this.#killed.add(id);
+    return true;
+  }
+
   close(): void {
     for (const session of this.#all) session.close();
   }
@@ -51,16 +62,35 @@ class Lane {
   async #run(session: Session, job: Job): Promise<void> {
     let next: Job | undefined = job;
     while (next) {
+      let isClean = true;
+      this.#running.add(next.id);
       try {
         const result = await session.queryAsync(next.sql, { format: next.format });
         writeFrame(socket, next.id, FRAME.ok, result.bytes());
       } catch (error) {
         fail(next.id, error);
+        isClean = false;
       }
+      this.#running.delete(next.id);
+      // Killed, it may have been answered all the same.
+      if (this.#killed.delete(next.id) || !isClean) await clean(session);
       next = this.#waiting.shift();
     }
     this.#idle.push(session);
   }
+}
+
+/** Takes what is left of an earlier statement out of the session; an engine that cannot be cleaned is of no use. */
+async function clean(session: Session): Promise<void> {
+  for (let tries = 0; tries < MAX_CLEANINGS; tries += 1) {
+    try {
+      const result = await session.queryAsync('SELECT 1', { format: 'JSONCompactEachRow' });
+      if (Buffer.from(result.bytes()).toString('utf8') === '[1]\n') return;
+    } catch {
+      // Asked again: the first may have met the kill.
+    }
+  }
+  die();
 }
 
 const socket = new Socket({ fd: 3, readable: true, writable: true });
@@ -74,7 +104,7 @@ readFrames(socket, (id, kind, payload) => {
   else if (kind === FRAME.write)
     lanes.inserts.add({ id, sql: payload.toString('utf8'), format: 'JSONCompactEachRow' });
   else if (kind === FRAME.ping) lanes.control.add({ id, sql: 'SELECT 1', format: 'JSONCompactEachRow' });
-  else if (kind === FRAME.cancel && !lanes.queries.drop(id))
+  else if (kind === FRAME.cancel && !lanes.queries.drop(id) && lanes.queries.expectKill(id))
     lanes.control.add({
       id: 0,
       sql: `KILL QUERY WHERE startsWith(query, '${marker(id)}') ASYNC`,
@@ -140,6 +170,7 @@ function marker(id: number): string {
   return `/* spoor ${id} */ `;
 }
 
+const MAX_CLEANINGS = 5;
 const NOT_INSTALLED = 'chdb is not installed';
 const MARK_CACHE_BYTES = 64 * 1024 * 1024;
 /** Room for 1,500 trace ids and some thousand hashes in one statement. */
