@@ -63,6 +63,21 @@ export function captureWorkers(tracing: Tracing, base: Base, program: string): v
   process.getBuiltinModule('node:module').syncBuiltinESMExports();
 }
 
+/** Calls back once, before whoever imports or requires `node:worker_threads` has it: to load it takes milliseconds that most starts save. */
+export function whenThreadsAreAskedFor(action: () => void): void {
+  const { registerHooks } = process.getBuiltinModule('node:module');
+  let isAsked = false;
+  registerHooks({
+    resolve(specifier, context, nextResolve) {
+      if (!isAsked && (specifier === 'node:worker_threads' || specifier === 'worker_threads')) {
+        isAsked = true;
+        action();
+      }
+      return nextResolve(specifier, context);
+    },
+  });
+}
+
 const TERMINATED = Symbol('terminated');
 
 /** The invocation that runs, and a word of shared memory that says when it is over. */

@@ -7,7 +7,7 @@
 import { readTracingEnv } from '../../span/tracing-env.ts';
 import { registerGlobals, startTracing } from '../../span/tracing.ts';
 import { captureChildren } from './capture-children.ts';
-import { captureWorkers } from './capture-workers.ts';
+import { captureWorkers, whenThreadsAreAskedFor } from './capture-workers.ts';
 import { ControlPipe } from './control-pipe.ts';
 import { traceKafkaClients } from './kafka-clients.ts';
 import { logOutput } from './log-output.ts';
@@ -110,8 +110,11 @@ function start(settings: Settings): void {
     offerOpenTelemetryApi();
     traceKafkaClients(tracing);
     captureChildren();
-    if (settings.journal !== undefined && tracing.transport !== 'none')
-      captureWorkers(tracing, baseOf(settings.journal, settings.markOutput), import.meta.filename);
+    const { journal } = settings;
+    if (journal !== undefined && tracing.transport !== 'none')
+      whenThreadsAreAskedFor(() =>
+        captureWorkers(tracing, baseOf(journal, settings.markOutput), import.meta.filename),
+      );
     // The first import() of a process takes 4 ms longer than the next.
     const nothing = 'data:text/javascript,';
     void import(nothing);
