@@ -234,7 +234,14 @@ export function queueContract(maker: string, open: () => Promise<Queue>): void {
   check(
     'a topic deleted while it is consumed may come back, and the subscription with it',
     async (queue, topic) => {
-      await using member = await collect(queue, { topic, group: 'g' });
+      await using member = await collect(queue, {
+        topic,
+        group: 'g',
+        // A partition made a moment ago may have no leader yet: that is told, and tried again.
+        onError: (error) => {
+          if (!(error instanceof Failure) || error.reason !== 'unavailable') throw error;
+        },
+      });
       await queue.produce(topic, [text('before', { partition: 0 })]);
       await member.count(1);
       await queue.deleteTopic(topic);
