@@ -2,11 +2,12 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { LogJson } from '../../../backend/query/shapes.ts';
 import { logsQuery } from '../api/queries.ts';
+import { BODY_COLUMN } from '../logs/log-columns.tsx';
+import { ERROR_SEVERITY } from '../model/moments.ts';
 import { Table, type Column } from '../table/table.tsx';
 import { formatClock } from '../text/time.ts';
 
 const MOST_LINES = 12;
-const ERROR_SEVERITY = 17;
 
 /** What the function said last, each line with its trace. */
 export function RecentLogs({ name, lookbackMs }: { readonly name: string; readonly lookbackMs: number }) {
@@ -45,16 +46,7 @@ const COLUMNS: readonly Column<LogJson>[] = [
       <span className="mono dim">{formatClock(Number(BigInt(log.timeUnixNano) / 1_000_000n))}</span>
     ),
   },
-  {
-    key: 'body',
-    title: 'Line',
-    width: 'minmax(160px, 1fr)',
-    render: (log) => (
-      <bdi className="mono" title={log.body.slice(0, 2_000)}>
-        {log.body.slice(0, 500)}
-      </bdi>
-    ),
-  },
+  BODY_COLUMN,
   {
     key: 'trace',
     title: 'Trace',

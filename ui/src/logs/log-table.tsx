@@ -1,7 +1,9 @@
 import type { ReactNode } from 'react';
 import type { LogJson } from '../../../backend/query/shapes.ts';
+import { ERROR_SEVERITY } from '../model/moments.ts';
 import { Table, type Column } from '../table/table.tsx';
 import { formatClock, formatDay } from '../text/time.ts';
+import { BODY_COLUMN } from './log-columns.tsx';
 import './logs.css';
 
 /** Log lines, whole, with where they came from. */
@@ -47,16 +49,7 @@ export function LogTable(props: {
         </span>
       ),
     },
-    {
-      key: 'body',
-      title: 'Line',
-      width: 'minmax(160px, 1fr)',
-      render: (log) => (
-        <bdi className="mono" title={log.body.slice(0, 2_000)}>
-          {log.body.slice(0, 500)}
-        </bdi>
-      ),
-    },
+    BODY_COLUMN,
     { key: 'span', title: props.spanTitle, width: 'minmax(90px, 0.25fr)', render: props.spanOf },
   ];
   return (
@@ -66,7 +59,7 @@ export function LogTable(props: {
       columns={columns}
       rows={props.logs}
       rowKey={(log, index) => `${log.timeUnixNano} ${log.spanId} ${index}`}
-      rowClass={(log) => (log.severityNumber >= 17 ? 't-row-error' : '')}
+      rowClass={(log) => (log.severityNumber >= ERROR_SEVERITY ? 't-row-error' : '')}
       rowHeight={26}
       sort={{ key: 'time', isUp: props.isUp }}
     />

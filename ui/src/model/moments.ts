@@ -23,7 +23,8 @@ export interface Moment {
 /** Of an event's attributes; a stack trace is for the span's own panel. */
 const MOST_TEXT = 400;
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
-const ERROR_SEVERITY = 17;
+/** OpenTelemetry's severity number from which on a line is an error. */
+export const ERROR_SEVERITY = 17;
 
 /** Everything that a trace tells of moments, in order of time: what was printed, what spans noted, and when they started and ended. */
 export function momentsOf(trace: Trace, logs: readonly LogJson[]): Moment[] {
