@@ -204,7 +204,8 @@ export function isYoung(trace: Trace, nowMs: number): boolean {
   return ageMs(trace, nowMs) < YOUNG_MS;
 }
 
-function growingMs(trace: Trace, nowMs: number): number | false {
+/** How soon to ask again for what may still grow, ms; false once it is still. */
+export function growingMs(trace: Trace, nowMs: number): number | false {
   const age = ageMs(trace, nowMs);
   return age < YOUNG_MS ? GROWING_MS : age < SILENT_MS ? SELDOM_MS : false;
 }

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
-import { isYoung, traceLogsQuery } from '../api/queries.ts';
+import { growingMs, traceLogsQuery } from '../api/queries.ts';
 import { momentsOf, type Moment } from '../model/moments.ts';
 import type { Span, Trace } from '../model/trace.ts';
 import { Table, type Column } from '../table/table.tsx';
@@ -29,7 +29,7 @@ export function EventLog(props: {
   const logs = useQuery({
     ...traceLogsQuery(trace.id, trace.spans.length),
     enabled: !props.isFile,
-    refetchInterval: isYoung(trace, Date.now()) ? 2_000 : false,
+    refetchInterval: growingMs(trace, Date.now()),
   });
   const moments = useMemo(() => momentsOf(trace, logs.data ?? []), [trace, logs.data]);
   const chosen = eventsOfSearch(props.search);
