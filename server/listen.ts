@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { isIPv4, type Server } from 'node:net';
 import { Failure, type Component } from './failure.ts';
+import { rememberConnections } from './unused-connections.ts';
 
 export interface ListenOptions {
   readonly host?: string;
@@ -24,6 +25,7 @@ export async function listen(
   component: Component,
 ): Promise<Listening> {
   const host = options.host ?? LOOPBACK;
+  rememberConnections(server);
   server.listen({ host, port: options.port });
   try {
     await once(server, 'listening');

@@ -1,15 +1,27 @@
 import type { Server as HttpServer } from 'node:http';
+import { closeUnusedConnections } from './unused-connections.ts';
+
+/** How often a stopping server looks which connections have become idle. */
+const SWEEP_MS = 20;
 
 /**
- * Stops an HTTP server: no new connections, idle ones closed, those in flight given `graceMs` before they are cut.
+ * Stops an HTTP server: no new connections, idle and (after `listen`) never used ones closed, those in flight given `graceMs`
+ * before they are cut.
  */
 export async function closeHttpServer(server: HttpServer, graceMs = 5_000): Promise<void> {
   if (!server.listening) return;
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
+  const closeIdle = () => {
+    server.closeIdleConnections();
+    closeUnusedConnections(server);
+  };
+  closeIdle();
+  // Those that have their answer now are idle, and their client may well keep them.
+  const sweep = setInterval(closeIdle, SWEEP_MS);
   const cut = setTimeout(() => server.closeAllConnections(), graceMs);
   await closed;
   clearTimeout(cut);
+  clearInterval(sweep);
 }
 
 /**
