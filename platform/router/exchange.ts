@@ -13,16 +13,8 @@ import { RequestBody } from './request-body.ts';
 import type { RequestHead } from './request-head.ts';
 import type { Road } from './road.ts';
 import type { Target } from './target.ts';
+import { backOffMs, deathNotice, dialFailure, MAX_ATTEMPTS, saysDraining } from './try-again.ts';
 
-/**
- * Only what no function has begun is tried again: a failed dial (fission.md, section 4), a connection closed with the request
- * unread, and what an instance that was asked to end has not begun by its own word.
- */
-const MAX_ATTEMPTS = 10;
-const FIRST_BACK_OFF_MS = 5;
-const MAX_BACK_OFF_MS = 500;
-/** A connection breaks a moment before its process is reaped and says what it died of. */
-const DEATH_NOTICE_MS = 1_000;
 /** An instance that ends says no at once. One that had begun would have this much and more to finish (docs/instance.md, 30 s). */
 const REFUSAL_MS = 5_000;
 
@@ -171,11 +163,11 @@ export class Exchange implements InstanceCaller {
     if (isLast) {
       // As one string with the head it is one plain write, where a Buffer is a vector of two: a tenth of a request's CPU.
       if (chunk.length <= ONE_WRITE_BYTES) response.end(chunk.toString('latin1'), 'latin1');
-      else response.end(chunk);
+      else response.end(Buffer.from(chunk));
       return;
     }
     if (this.#isStreaming) this.#timer?.refresh();
-    if (!response.write(chunk) && response.writableNeedDrain) this.#pause();
+    if (!response.write(Buffer.from(chunk)) && response.writableNeedDrain) this.#pause();
   }
 
   onEnd(trailers: readonly string[]): void {
@@ -217,19 +209,13 @@ export class Exchange implements InstanceCaller {
 
   #dialFailed(error: NodeJS.ErrnoException): void {
     this.#release();
-    const failure = new Failure(
-      'router',
-      error.code === 'ECONNREFUSED' ? 'connection_refused' : 'dial_error',
-      `cannot reach an instance of function [${this.#target.fn.name}]: ${error.message}`,
-      { cause: error },
-    );
+    const failure = dialFailure(this.#target.fn.name, error);
     if (this.#attempt >= MAX_ATTEMPTS || !this.#canRepeat) {
       this.#fail(failure);
       return;
     }
     this.#invocation.failAttempt(failure);
-    const backOffMs = Math.min(MAX_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** (this.#attempt - 1));
-    setTimeout(() => void this.run(), backOffMs * (1 + Math.random() * 0.2));
+    setTimeout(() => void this.run(), backOffMs(this.#attempt));
   }
 
   async #unanswered(error: NodeJS.ErrnoException): Promise<void> {
@@ -401,17 +387,4 @@ function pairsOf(flat: readonly string[]): [string, string][] {
 
 function disconnected(): Failure {
   return new Failure('router', 'client_disconnect', 'cannot finish the request: the client has gone');
-}
-
-/** Of an instance whose connection has just broken: was it asked to end, or does it die or live on? */
-async function saysDraining(lease: Lease): Promise<boolean> {
-  await Promise.race([lease.draining, lease.died, deathNotice()]);
-  // Asked of the lease: when it has said so and died since, the death may be what is heard of first.
-  return lease.isDraining;
-}
-
-function deathNotice(): Promise<undefined> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, DEATH_NOTICE_MS, undefined).unref();
-  });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
@@ -20,7 +20,8 @@ const ending = (
   folder: string,
   last: string,
 ) => `import { existsSync, writeFileSync, writeSync } from 'node:fs';
-  export default (request, response) => {
+  export default serve;
+  function serve(request, response) {
     if (request.url === '/last') {
       response.end('last', () => setTimeout(() => {
         writeFileSync('${folder}/deaf', '');
@@ -34,7 +35,11 @@ const ending = (
     let size = 0;
     request.on('data', (chunk) => (size += chunk.length));
     request.on('end', () => response.end('next ' + size));
-  }`;
+  }
+  serve.upgrade = (request, socket) => {
+    if (request.url === '/die') process.exit(3);
+    socket.end('HTTP/1.1 101 Switching Protocols\\r\\nupgrade: echo\\r\\nconnection: Upgrade\\r\\n\\r\\nhello');
+  };`;
 const SAYS_DRAINING = `writeSync(3, '{"event":"draining"}\\n');`;
 
 for (const [what, last, body, expected] of [
@@ -81,6 +86,66 @@ for (const [what, last, body, expected] of [
     assert.equal(statuses.pop(), isAgain ? 200n : undefined);
     assert.deepEqual(new Set(statuses), new Set(isAgain ? [undefined] : []));
   });
+
+for (const [what, last] of [
+  ['and was asked to end', SAYS_DRAINING],
+  ['and just exits', ''],
+] as const)
+  test(`an instance that ends before it has read an upgrade ${what}`, { timeout: 60_000 }, async () => {
+    let leases = 0;
+    await using router = await startTestRouter({
+      wrap: (executor) => ({
+        async acquire(fn, options) {
+          const lease = await executor.acquire(fn, options);
+          leases += 1;
+          return lease;
+        },
+      }),
+    });
+    const { folder } = router.platform;
+    router.catalog.putFunction('ends', ending(folder, last));
+    router.catalog.put(triggerOf('ends', 'ends', { relativeurl: '', prefix: '/ends', methods: [] }));
+    assert.equal(await (await fetch(`${router.url}/ends/last`)).text(), 'last');
+    await until(() => existsSync(join(folder, 'deaf')));
+    const asked = upgrade(`${router.url}/ends/ws`);
+    await until(() => leases === 2);
+    await sleep(50); // it is written right after
+    writeFileSync(join(folder, 'go'), '');
+    assert.match(await asked, /^HTTP\/1.1 101 .*hello$/s);
+    await until(() => router.spans().filter(({ name }) => name === 'GET /ends').length === 2);
+    const tries = router
+      .spans()
+      .filter((span) => span.name === 'invoke ends' && span.attributes['spoor.attempt']);
+    const statuses = tries.slice(1).map((span) => span.attributes['http.response.status_code']);
+    assert.equal(statuses.pop(), 101n);
+    assert.ok(statuses.length > 0 && statuses.every((status) => status === undefined));
+  });
+
+test('an upgrade that an instance dies of is not tried again', { timeout: 60_000 }, async () => {
+  await using router = await startTestRouter();
+  router.catalog.putFunction('dies', ending(router.platform.folder, ''));
+  router.catalog.put(triggerOf('dies', 'dies', { relativeurl: '', prefix: '/dies', methods: [] }));
+  const answer = await upgrade(`${router.url}/dies/die`);
+  assert.match(answer, /^HTTP\/1.1 502 .*"reason":"instance_died"/s);
+  await until(() => router.span('GET /dies') !== undefined);
+  const tries = router.spans().filter((span) => span.name === 'invoke dies');
+  assert.deepEqual(
+    tries.map((span) => [span.attributes['spoor.reason'], span.attributes['spoor.end.exit_code']]),
+    [['instance_died', 3n]],
+  );
+});
+
+/** All that comes back, up to the end of the connection. */
+async function upgrade(url: string): Promise<string> {
+  const { hostname, port, pathname } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.write(`GET ${pathname} HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: echo\r\n\r\n`);
+  let text = '';
+  socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk));
+  await once(socket, 'end');
+  socket.destroy();
+  return text;
+}
 
 test('an answer that came before its write broke is the answer', async () => {
   let socketPath = '';
