@@ -2,7 +2,7 @@ import { type Context, type SpanContext, type Tracer } from '@opentelemetry/api'
 import { FAAS_INSTANCE, FAAS_NAME, SPOOR_POOL_HIT } from '../../function/span/attributes.ts';
 import { Failure, toFailure } from '../../server/failure.ts';
 import type { Catalog } from '../spec/catalog.ts';
-import type { Environment, FunctionResource } from '../spec/resources.ts';
+import type { Environment, FunctionResource, ResourceLimits } from '../spec/resources.ts';
 import { ASKED_TO_END, type Instance } from './instance.ts';
 import { writeMounts } from './mounts.ts';
 import { failSpan, nowMs, recordSpan } from './phase.ts';
@@ -145,13 +145,18 @@ async function getInstance(
 
 /** Environment variables and limits are given when a process starts; a generic one has started without the function's. */
 export function needsOwnProcess(fn: FunctionResource, environment: Environment): boolean {
+  const own = limitsOf(fn, environment);
+  const generic = environment.spec.resources;
   return (
-    fn.spec.env.length > 0 || memoryLimitOf(fn, environment) !== environment.spec.resources.memoryLimitBytes
+    fn.spec.env.length > 0 ||
+    own.memoryLimitBytes !== generic.memoryLimitBytes ||
+    own.cpuLimit !== generic.cpuLimit
   );
 }
 
-export function memoryLimitOf(fn: FunctionResource, environment: Environment): number | undefined {
-  return fn.spec.resources.memoryLimitBytes ?? environment.spec.resources.memoryLimitBytes;
+/** The function's own, else its environment's. */
+export function limitsOf(fn: FunctionResource, environment: Environment): ResourceLimits {
+  return { ...environment.spec.resources, ...fn.spec.resources };
 }
 
 /** Fission's FunctionLoadRequest, exact case (fission.md 1.1). */

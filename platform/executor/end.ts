@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import type { InstanceEnd } from './client.ts';
 
 /** Why the platform itself ended an instance. */
@@ -42,15 +42,4 @@ export function classifyEnd(death: Death): InstanceEnd {
 export function writeEndFile(path: string, end: InstanceEnd): void {
   writeFileSync(`${path}.tmp`, JSON.stringify({ ...end, timeUnixNano: end.timeUnixNano.toString() }));
   renameSync(`${path}.tmp`, path);
-}
-
-/** `oom_kill` of our own cgroup (v2), which instances share; 0 where there is none to read. */
-export function oomKillCount(): number {
-  try {
-    const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/';
-    const events = readFileSync(`/sys/fs/cgroup${own}/memory.events`, 'utf8');
-    return Number(/^oom_kill (\d+)$/m.exec(events)?.[1] ?? 0);
-  } catch {
-    return 0;
-  }
 }

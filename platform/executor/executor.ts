@@ -6,9 +6,16 @@ import { Failure } from '../../server/failure.ts';
 import type { Logger } from '../../server/log.ts';
 import type { Catalog, Change } from '../spec/catalog.ts';
 import { runtimeOf, type Runtime } from '../spec/runtime.ts';
-import { keyOf, type Environment, type FunctionResource, type Reference } from '../spec/resources.ts';
+import {
+  keyOf,
+  type Environment,
+  type FunctionResource,
+  type Reference,
+  type ResourceLimits,
+} from '../spec/resources.ts';
+import { Cgroups } from './cgroup.ts';
 import type { ExecutorClient, Lease } from './client.ts';
-import { coldStart, memoryLimitOf, needsOwnProcess, type Specialized } from './cold-start.ts';
+import { coldStart, limitsOf, needsOwnProcess, type Specialized } from './cold-start.ts';
 import { EnvironmentPool } from './environment-pool.ts';
 import { FunctionPool } from './function-pool.ts';
 import { Instance, type Program, type StartOptions } from './instance.ts';
@@ -43,6 +50,8 @@ export interface ExecutorOptions {
   readonly output?: Pick<Tracing, 'log' | 'setResource'>;
   /** Processes of instances at a time, all environments together. */
   readonly maxInstances?: number;
+  /** A cgroup of version 2 that the platform may fill; by default its own one, if that is so. */
+  readonly cgroupRoot?: string;
   readonly log: Logger;
 }
 
@@ -80,11 +89,14 @@ class PoolExecutor implements Executor {
   readonly #maxInstances: number;
   readonly #maxStarts = Math.max(2, availableParallelism() * STARTS_PER_CORE);
   #starts = 0;
+  #hasWarned = false;
   #isStopping = false;
   readonly #orphans: Disposable;
   readonly #changes: Disposable;
   readonly #onOutput: StartOptions['onOutput'];
   readonly #reaper: NodeJS.Timeout;
+  /** Opened for the first instance that has limits. */
+  #cgroups: { readonly found: Cgroups | undefined } | undefined;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
@@ -217,6 +229,7 @@ class PoolExecutor implements Executor {
       }
       const command = await program();
       if (this.#isStopping) throw stopping();
+      const limits = fn ? limitsOf(fn, environment) : environment.spec.resources;
       const instance = new Instance({
         environment,
         language,
@@ -225,7 +238,8 @@ class PoolExecutor implements Executor {
         runDir,
         env: this.#options.instanceEnv(),
         functionEnv: fn?.spec.env,
-        memoryLimitBytes: fn ? memoryLimitOf(fn, environment) : environment.spec.resources.memoryLimitBytes,
+        limits,
+        cgroups: this.#cgroupsFor(limits),
         nodePath,
         onOutput: this.#onOutput,
         log,
@@ -237,6 +251,17 @@ class PoolExecutor implements Executor {
     } finally {
       void this.#started(listening);
     }
+  }
+
+  #cgroupsFor({ memoryLimitBytes, cpuLimit }: ResourceLimits): Cgroups | undefined {
+    if (memoryLimitBytes === undefined && cpuLimit === undefined) return undefined;
+    this.#cgroups ??= { found: Cgroups.open(this.#options.cgroupRoot) };
+    const { found } = this.#cgroups;
+    if (found === undefined && cpuLimit !== undefined && !this.#hasWarned) {
+      this.#hasWarned = true;
+      this.#options.log.warn('there is no cgroup of version 2 to be had: limits of CPU are not kept');
+    }
+    return found;
   }
 
   /** A start is over when the instance listens or has died; whoever asked for it hears which from the instance. */

@@ -7,10 +7,11 @@ import type { Duplex } from 'node:stream';
 import type { Context } from '@opentelemetry/api';
 import { Failure } from '../../server/failure.ts';
 import type { Logger } from '../../server/log.ts';
-import type { Environment, EnvVar, Reference } from '../spec/resources.ts';
+import type { Environment, EnvVar, Reference, ResourceLimits } from '../spec/resources.ts';
 import type { Runtime } from '../spec/runtime.ts';
+import { oomKillCount, removeCgroup, type Cgroups } from './cgroup.ts';
 import type { InstanceEnd } from './client.ts';
-import { classifyEnd, oomKillCount, writeEndFile, type Intent } from './end.ts';
+import { classifyEnd, writeEndFile, type Intent } from './end.ts';
 import { OutputLines, type OutputSource } from './output.ts';
 import { withLimits } from './limits.ts';
 import { startTicksOf, type InstanceRecord } from './orphans.ts';
@@ -48,7 +49,9 @@ export interface StartOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Of the function, when the instance is started for one. */
   readonly functionEnv?: readonly EnvVar[];
-  readonly memoryLimitBytes?: number;
+  readonly limits: ResourceLimits;
+  /** Where there are none, limits are those a process can have by itself. */
+  readonly cgroups: Cgroups | undefined;
   readonly nodePath?: string;
   /** A line that the environment has not told its journal itself. */
   readonly onOutput: (instance: Instance, line: string, source: OutputSource) => void;
@@ -80,6 +83,7 @@ export class Instance {
   readonly draining: Promise<void>;
   readonly #child: ChildProcess;
   readonly #output: OutputLines;
+  readonly #cgroup: string | undefined;
   readonly #oomKillsBefore: number;
   #isDraining = false;
   #intent: Intent | undefined;
@@ -103,12 +107,20 @@ export class Instance {
     }
     mkdirSync(this.folder, { recursive: true, mode: 0o700 });
     this.#output = new OutputLines((line, source) => options.onOutput(this, line, source));
-    this.#oomKillsBefore = oomKillCount();
+    const { memoryLimitBytes, cpuLimit } = options.limits;
+    if (memoryLimitBytes !== undefined || cpuLimit !== undefined)
+      this.#cgroup = options.cgroups?.make(this.id, options.limits);
+    this.#oomKillsBefore = oomKillCount(this.#cgroup);
 
     const args = [...options.program.args];
-    if (options.memoryLimitBytes !== undefined && options.language === 'node')
-      args.unshift(`--max-old-space-size=${Math.max(16, Math.floor(options.memoryLimitBytes / 2 ** 20))}`);
-    const program = withLimits({ command: options.program.command, args });
+    let dataBytes: number | undefined;
+    if (memoryLimitBytes !== undefined && options.language === 'node')
+      args.unshift(`--max-old-space-size=${Math.max(16, Math.floor(memoryLimitBytes / 2 ** 20))}`);
+    else if (this.#cgroup === undefined) dataBytes = memoryLimitBytes;
+    const program = withLimits(
+      { command: options.program.command, args },
+      { cgroup: this.#cgroup, dataBytes },
+    );
     this.#child = spawn(program.command, program.args, {
       cwd: this.folder,
       env: instanceEnv(this, options),
@@ -116,7 +128,7 @@ export class Instance {
       // Its own process group: what a function forks dies with it, and Ctrl-C in a terminal reaches the platform alone, which drains.
       detached: true,
     });
-    if (this.#child.pid !== undefined) writeRecord(this, this.#child.pid, options.journalDir);
+    if (this.#child.pid !== undefined) writeRecord(this, this.#child.pid, options.journalDir, this.#cgroup);
 
     this.#output.read(this.#child.stdout, 'stdout');
     this.#output.read(this.#child.stderr, 'stderr');
@@ -241,7 +253,7 @@ export class Instance {
       signal: exit.signal,
       intent: this.#intent,
       said: exit.error ? `cannot run ${options.program.command}: ${exit.error.message}` : this.#goodbye,
-      oomKilled: oomKillCount() > this.#oomKillsBefore,
+      oomKilled: oomKillCount(this.#cgroup) > this.#oomKillsBefore,
       lastLines: this.#output.lastLines,
       timeUnixNano,
     });
@@ -249,6 +261,7 @@ export class Instance {
     try {
       writeEndFile(join(options.journalDir, `${this.id}.end`), end);
       rmSync(this.folder, { recursive: true, force: true });
+      if (this.#cgroup !== undefined) removeCgroup(this.#cgroup);
     } catch (error) {
       options.log.error({ err: error as Error, instance: this.id }, 'cannot write the end of an instance');
     }
@@ -338,8 +351,9 @@ function expand(value: string, env: Readonly<Record<string, string>>): string {
 }
 
 /** Left for the next platform, should this one be killed (orphans.ts). */
-function writeRecord(instance: Instance, pid: number, journalDir: string): void {
-  const record: InstanceRecord = { id: instance.id, pid, startTicks: startTicksOf(pid) ?? '', journalDir };
+function writeRecord(instance: Instance, pid: number, journalDir: string, cgroup: string | undefined): void {
+  const { id } = instance;
+  const record: InstanceRecord = { id, pid, startTicks: startTicksOf(pid) ?? '', journalDir, cgroup };
   writeFileSync(join(instance.folder, 'record.json'), JSON.stringify(record));
 }
 

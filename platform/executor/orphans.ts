@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../../server/log.ts';
+import { removeCgroup } from './cgroup.ts';
 import { writeEndFile } from './end.ts';
 
 /** What stands in an instance's folder, so that a later platform can end what a killed one left behind. */
@@ -10,6 +11,8 @@ export interface InstanceRecord {
   /** Field 22 of /proc/PID/stat: tells a process from a later one with its pid. '' when unknown. */
   readonly startTicks: string;
   readonly journalDir: string;
+  /** The folder of its cgroup, if it has one. */
+  readonly cgroup?: string | undefined;
 }
 
 /** An orphan finishes its requests and exits by itself, for its control pipe has closed; past this it is killed. */
@@ -36,6 +39,7 @@ export function endOrphans(runDir: string, log: Logger, graceMs = ORPHAN_GRACE_M
         killOrphan(orphan);
       }
       rmSync(orphan.folder, { recursive: true, force: true });
+      if (orphan.cgroup !== undefined) removeCgroup(orphan.cgroup);
       orphans.splice(i, 1);
     }
     if (orphans.length === 0) clearInterval(poll);
