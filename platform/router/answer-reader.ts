@@ -2,7 +2,7 @@
 export interface AnswerSink {
   /** `headers` flat, names in lower case. `isAlone`: nothing of the body has come with it. */
   onHead(status: number, statusMessage: string, headers: string[], isAlone: boolean): void;
-  /** `isLast`: nothing comes after it, and onEnd is next. */
+  /** `isLast`: nothing comes after it, and onEnd is next. Its bytes are others' once this has returned. */
   onData(chunk: Buffer, isLast: boolean): void;
   onEnd(trailers: readonly string[]): void;
 }
@@ -22,8 +22,9 @@ const EMPTY: Buffer = Buffer.alloc(0);
 type State = 'head' | 'sized' | 'chunk size' | 'chunk' | 'chunk end' | 'trailers' | 'until close' | 'done';
 
 /**
- * Reads HTTP/1.1 answers (RFC 9112), one after the other, from whatever pieces the bytes come in. The body's length is, in this
- * order: none (HEAD, 1xx, 204, 304), the last chunk, Content-Length, the end of the connection (section 6.3).
+ * Reads HTTP/1.1 answers (RFC 9112), one after the other, from whatever pieces the bytes come in; what it keeps of a piece it
+ * copies. The body's length is, in this order: none (HEAD, 1xx, 204, 304), the last chunk, Content-Length, the end of the
+ * connection (section 6.3).
  */
 export class AnswerReader {
   /** What was wrong, once `read` has returned undefined. */
@@ -124,7 +125,7 @@ export class AnswerReader {
 
   #keep(bytes: Buffer, limit: number, fault: string): false | undefined {
     if (bytes.length > limit) return this.#refuse(fault);
-    this.#kept = bytes;
+    this.#kept = Buffer.from(bytes);
     return false;
   }
 

@@ -73,7 +73,7 @@ export class AsyncInvocations implements AsyncDisposable {
           'not_found',
           `cannot find function [${keyOf(target.fn)}]: no such function`,
         );
-      const body = await readBody(request, BODY_LIMIT_BYTES, 'router');
+      const body = head.hasBody ? await readBody(request, BODY_LIMIT_BYTES, 'router') : Buffer.alloc(0);
       const id = this.#store.add({
         id: randomUUID(),
         fn: target.fn,

@@ -14,6 +14,11 @@ export interface InstanceRequest {
 
 /** A body up to this is joined to its head. */
 const ONE_WRITE_BYTES = 8 * 1024;
+/**
+ * What is read of any instance is read into here, and has been copied, or told as text, before the next read of any: a new buffer
+ * for each, which Node would take, costs more than reading a small answer.
+ */
+const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** Who waits for the answer. After onEnd or one of the errors nothing more is called; after `abort` nothing at all. */
 export interface InstanceCaller extends AnswerSink {
@@ -31,7 +36,15 @@ export interface InstanceCaller extends AnswerSink {
  * no queue, no parser in WebAssembly, no check of headers that another parser has checked, one write for a request without a body.
  */
 export class InstanceConnection {
-  readonly #socket = new PatientSocket();
+  readonly #socket = new PatientSocket({
+    onread: {
+      buffer: READ_BUFFER,
+      callback: (bytes: number) => {
+        this.#read(READ_BUFFER.subarray(0, bytes));
+        return true;
+      },
+    },
+  });
   readonly #reader = new AnswerReader();
   readonly #onIdle: (connection: InstanceConnection) => void;
   readonly #onGone: (connection: InstanceConnection) => void;
@@ -56,7 +69,6 @@ export class InstanceConnection {
       this.#stream?.hold();
     };
     this.#socket.on('connect', () => this.#write());
-    this.#socket.on('data', (chunk: Buffer) => this.#read(chunk));
     this.#socket.on('drain', () => this.#stream?.resume());
     this.#socket.on('end', () => this.#ended());
     this.#socket.on('error', (error) => this.#failed(error));

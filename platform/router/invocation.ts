@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import {
   INVALID_SPAN_CONTEXT,
   ROOT_CONTEXT,
+  createContextKey,
   SpanKind,
   SpanStatusCode,
   trace,
@@ -42,6 +43,8 @@ import type { Road } from './road.ts';
 import { hostName, type RequestUrl, type Target } from './target.ts';
 
 const PROVIDER = 'spoor';
+/** The API's own key for the active span; all its versions share it, or they could not share a context. */
+const SPAN = createContextKey('OpenTelemetry Context Key SPAN');
 
 /**
  * One request as a trace sees it: whose it is, its SERVER span, and a CLIENT span `invoke NAME` for each attempt. A caller that has
@@ -70,7 +73,7 @@ export class Invocation {
       const name = target ? `${request.method} ${target.route}` : (request.method ?? 'HTTP');
       const attributes = serverAttributes(request, head, url, this.requestId, target);
       this.#server = road.tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, caller);
-      this.context = trace.setSpan(caller, this.#server);
+      this.context = new SpanOver(caller, this.#server);
     } else {
       this.context = caller;
     }
@@ -107,7 +110,7 @@ export class Invocation {
       },
       this.#serverContext,
     );
-    this.context = trace.setSpan(this.#serverContext, this.#invoke);
+    this.context = new SpanOver(this.#serverContext, this.#invoke);
   }
 
   leased(lease: Lease): void {
@@ -195,3 +198,26 @@ function serverAttributes(
 const flatSetter: TextMapSetter<string[]> = {
   set: (headers, key, value) => void headers.push(key, value),
 };
+
+/** What `trace.setSpan` gives, without copying a map: two are made for every request. */
+class SpanOver implements Context {
+  readonly #below: Context;
+  readonly #span: Span;
+
+  constructor(below: Context, span: Span) {
+    this.#below = below;
+    this.#span = span;
+  }
+
+  getValue(key: symbol): unknown {
+    return key === SPAN ? this.#span : this.#below.getValue(key);
+  }
+
+  setValue(key: symbol, value: unknown): Context {
+    return this.#below.setValue(SPAN, this.#span).setValue(key, value);
+  }
+
+  deleteValue(key: symbol): Context {
+    return this.#below.setValue(SPAN, this.#span).deleteValue(key);
+  }
+}

@@ -82,12 +82,13 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
   const front = new Front(options);
   const headersTimeoutMs = options.headersTimeoutMs ?? HEADERS_TIMEOUT_MS;
   const publicServer = openServer(
-    headersTimeoutMs,
+    { headersTimeoutMs, optimizeEmptyRequests: true },
     (request, response) => front.answerPublic(request, response),
     (request, socket, head) => front.upgrade(request, socket, head, false),
   );
   const internalServer = openServer(
-    headersTimeoutMs,
+    // Its other handlers read every request to its end.
+    { headersTimeoutMs, optimizeEmptyRequests: false },
     (request, response) => front.answerInternal(request, response),
     (request, socket, head) => front.upgrade(request, socket, head, true),
   );
@@ -376,7 +377,7 @@ class Front {
 }
 
 function openServer(
-  headersTimeoutMs: number,
+  { headersTimeoutMs, optimizeEmptyRequests }: { headersTimeoutMs: number; optimizeEmptyRequests: boolean },
   answer: (request: IncomingMessage, response: ServerResponse) => void,
   upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void,
 ): Server {
@@ -388,6 +389,8 @@ function openServer(
       requestTimeout: 0,
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: Math.min(CONNECTION_CHECK_MS, headersTimeoutMs),
+      // A request without a body is no stream to be read to its end, which is a tenth of what it costs.
+      optimizeEmptyRequests,
     },
     answer,
   );

@@ -58,6 +58,7 @@ export function createEnvironmentServer({
   onLoading,
   onSpecialized,
 }: ServerOptions): EnvironmentServer {
+  const isBehindRouter = 'socketPath' in settings.listen;
   const open = new Set<Invocation>();
   let state: 'generic' | 'loading' | 'specialized' = 'generic';
   let serve: Serve | undefined;
@@ -72,7 +73,14 @@ export function createEnvironmentServer({
       // How long an upload may take is the router's decision.
       requestTimeout: 0,
     },
-    (request, response) => route(request, response as FunctionResponse),
+    (request, response) => {
+      // The platform's router keeps its connections by itself, and dates what it passes on: three lines that it need not read.
+      if (isBehindRouter) {
+        response.sendDate = false;
+        response.removeHeader('connection');
+      }
+      route(request, response as FunctionResponse);
+    },
   );
   server.on('upgrade', upgrade);
 
