@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SpanData } from '../../function/span/span-data.ts';
-import { findOutliers, outliersOf } from './outliers.ts';
+import { outliersOf } from './outliers.ts';
+import { countValues } from './test/count-values.ts';
 import { sketch } from './test/spans.ts';
 
 void test('the one value that the failed have is named first', () => {
@@ -10,7 +11,7 @@ void test('the one value that the failed have is named first', () => {
     const language = random() < 0.02 ? 'ja' : 'en';
     return invocation(i, random, { language }, language === 'ja' || random() < 0.01);
   });
-  const [first, ...rest] = findOutliers(spans);
+  const [first, ...rest] = outliersOf(countValues(spans));
   assert.deepEqual([first?.key, first?.value, first?.of], ['language', 'ja', 'failed']);
   assert.deepEqual(
     rest.filter((each) => each.of === 'failed' && each.pValue < (first?.pValue ?? 0)),
@@ -30,7 +31,7 @@ void test('the slow ones too', () => {
       slow ? 500 : 20,
     );
   });
-  const [first] = findOutliers(spans);
+  const [first] = outliersOf(countValues(spans));
   assert.deepEqual([first?.key, first?.value, first?.of], ['partition', '7', 'slow']);
 });
 
@@ -39,7 +40,7 @@ void test('with labels that mean nothing, there is nothing to say in 99 of 100 r
   for (let run = 0; run < 200; run += 1) {
     const random = seeded(1_000 + run);
     const spans = Array.from({ length: 400 }, (_, i) => invocation(i, random, {}, random() < 0.1));
-    if (findOutliers(spans).length > 0) claims += 1;
+    if (outliersOf(countValues(spans)).length > 0) claims += 1;
   }
   assert.ok(claims <= 2, `${claims} of 200 runs claimed something`);
 });
@@ -53,32 +54,88 @@ void test('what only says that it failed is no cause of it', () => {
       i % 5 === 0,
     ),
   );
-  assert.deepEqual(findOutliers(spans), []);
+  assert.deepEqual(outliersOf(countValues(spans)), []);
 });
 
 void test('a few failures prove nothing', () => {
   const spans = Array.from({ length: 100 }, (_, i) => invocation(i, seeded(i), { first: i < 4 }, i < 4));
-  assert.deepEqual(findOutliers(spans), []);
+  assert.deepEqual(outliersOf(countValues(spans)), []);
 });
 
-void test('from counted values: the planted one of two in a hundred first, and nothing for values that mean nothing', () => {
+void test('the planted one of two in a hundred stands first among a thousand values counted of samples', () => {
+  const totals = { failed: { bad: 800, good: 12_000 }, slow: { bad: 600, good: 11_400 } };
   const noise = Array.from({ length: 200 }, (_, k) =>
     Array.from({ length: 5 }, (_, v) => ({
       key: `noise.${k}`,
       value: `v${v}`,
-      spans: 8_000,
-      failed: 160 + ((k * 7 + v * 3) % 21) - 10,
-      slow: 400,
+      failed: { bad: 160 + ((k * 7 + v * 3) % 21) - 10, good: 2_400 },
+      slow: { bad: 120, good: 2_280 },
     })),
   ).flat();
-  const counted = { spans: 40_000, failed: 800, slow: 2_000, tried: 1_001 };
-  assert.deepEqual(outliersOf({ ...counted, values: noise }), []);
-  const planted = { key: 'card.language', value: 'ja', spans: 800, failed: 640, slow: 40 };
-  const [first] = outliersOf({ ...counted, values: [...noise, planted] });
+  const counted = { tried: 1_001, groups: [{ ...totals, values: noise }] };
+  assert.deepEqual(outliersOf(counted), []);
+  const planted = {
+    key: 'card.language',
+    value: 'ja',
+    failed: { bad: 640, good: 100 },
+    slow: { bad: 12, good: 240 },
+  };
+  const [first] = outliersOf({ ...counted, groups: [{ ...totals, values: [...noise, planted] }] });
   assert.deepEqual(
     [first?.of, first?.key, first?.value, first?.badShare],
     ['failed', 'card.language', 'ja', 0.8],
   );
+});
+
+void test('of a million, a difference that is sure and small is not spoken of', () => {
+  const totals = { bad: 100_000, good: 900_000 };
+  const instance = (bad: number, good: number) => {
+    const sides = { bad, good };
+    return outliersOf({
+      tried: 10,
+      groups: [
+        {
+          failed: totals,
+          slow: totals,
+          values: [{ key: 'faas.instance', value: 'a', failed: sides, slow: sides }],
+        },
+      ],
+    });
+  };
+  assert.deepEqual(instance(11_000, 90_000), []);
+  assert.equal(instance(20_000, 90_000).length, 2);
+});
+
+void test('what a span and its process both say is said once', () => {
+  const sides = { failed: { bad: 90, good: 10 }, slow: { bad: 0, good: 0 } };
+  const group = {
+    failed: { bad: 100, good: 1_000 },
+    slow: { bad: 50, good: 950 },
+    values: [{ key: 'faas.version', value: '8', ...sides }],
+  };
+  assert.equal(outliersOf({ tried: 2, groups: [group, group] }).length, 1);
+});
+
+void test('with labels shuffled over samples of their own, there is nothing to say in 99 of 100 runs', () => {
+  let claims = 0;
+  for (let run = 0; run < 300; run += 1) {
+    const random = seeded(5_000 + run);
+    // Few failed, all of them looked at; many others, of which a sample is; as many values as a span may have.
+    const binomial = (n: number, share: number) => {
+      let count = 0;
+      for (let i = 0; i < n; i += 1) if (random() < share) count += 1;
+      return count;
+    };
+    const totals = { bad: 60, good: 600 };
+    const values = Array.from({ length: 100 }, (_, k) => {
+      const share = 1 / (2 + (k % 40));
+      const sides = () => ({ bad: binomial(totals.bad, share), good: binomial(totals.good, share) });
+      return { key: `noise.${k}`, value: 'v', failed: sides(), slow: sides() };
+    });
+    if (outliersOf({ tried: values.length, groups: [{ failed: totals, slow: totals, values }] }).length > 0)
+      claims += 1;
+  }
+  assert.ok(claims <= 3, `${claims} of 300 runs claimed something`);
 });
 
 /** With ten attributes of random values. */

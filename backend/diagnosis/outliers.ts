@@ -1,6 +1,3 @@
-import type { SpanData } from '../../function/span/span-data.ts';
-import { durationOf, isError, textOf } from './span-facts.ts';
-
 /** A value of an attribute that the bad ones have far more often than the good ones. */
 export interface Outlier {
   readonly key: string;
@@ -24,136 +21,90 @@ export interface OutlierOptions {
 
 const ALPHA = 0.001;
 const LIMIT = 10;
+/** Of a million, any two groups differ in something: the odds to have the value must be so many times as high. */
+const LEAST_ODDS = 1.5;
+/** Fewer bad spans than this with a value prove nothing. */
+export const LEAST_BAD = 5;
 /** Says what happened, not why: never a cause. */
 const CONSEQUENCES =
   /^(?:error|error\.|exception\.|otel\.|http\.response\.|http\.status_code|spoor\.(?:reason|outcome|end|unfinished|invoke|retry|queue)|messaging\.kafka\.(?:message\.)?offset$)/;
 
 /**
- * Which attribute values set the failed spans apart from the others, and the slow ones (above the 95th percentile, and at least
- * twice the median) from the fast. One pass over the spans; then for each value a two-by-two table and its G-test:
+ * Which attribute values set the failed spans apart from the others, and the slow ones from the fast. For each value that was counted
+ * a two-by-two table and its G-test:
  *
  *                 bad   good
  *     with        38      2      card.language=ja: p = 1e-40
  *     without      2    958
  *
  * Every value tried makes a chance hit likelier, so p is multiplied by their number; above `alpha` nothing is said. Of two values
- * that hold for the same spans, the first in the order of strength stands for both.
+ * that hold for the same spans, the first in the order of strength stands for both. Bad and good may have been counted of samples
+ * of their own, as in a case-control study: only shares are compared.
  */
-export function findOutliers(spans: readonly SpanData[], options: OutlierOptions = {}): Outlier[] {
-  const failed = spans.map(isError);
-  const found = compare(spans, failed, 'failed', options);
-  return [...found, ...compare(spans, slowOf(spans), 'slow', options)]
-    .sort((a, b) => a.pValue - b.pValue || strength(b) - strength(a))
-    .slice(0, options.limit ?? LIMIT);
-}
-
-/** The same from values that somebody else has counted: a store, over more spans than fit here. */
-export function outliersOf(counted: Counted, options: OutlierOptions = {}): Outlier[] {
-  const found = (['failed', 'slow'] as const).flatMap((of) =>
-    rank(
-      counted.values
-        .filter(({ key }) => !CONSEQUENCES.test(key))
-        .map((each) => ({ key: each.key, value: each.value, bad: each[of], good: each.spans - each[of] })),
-      { of, badTotal: counted[of], goodTotal: counted.spans - counted[of], tried: counted.tried },
-      options,
-    ),
+export function outliersOf({ tried, groups }: Counted, options: OutlierOptions = {}): Outlier[] {
+  const found = groups.flatMap((group) =>
+    (['failed', 'slow'] as const).flatMap((of) => rank(group, of, tried, options.alpha ?? ALPHA)),
   );
-  return found
-    .sort((a, b) => a.pValue - b.pValue || strength(b) - strength(a))
-    .slice(0, options.limit ?? LIMIT);
+  // What a span says that its process says too was counted twice.
+  const once = new Map(
+    found
+      .sort(byStrength)
+      .toReversed()
+      .map((each) => [JSON.stringify([each.key, each.value, each.of]), each]),
+  );
+  return [...once.values()].toReversed().slice(0, options.limit ?? LIMIT);
 }
 
+/** How often values stand on the bad ones and on the others; a store counts them over more spans than fit here. */
 export interface Counted {
-  readonly spans: number;
-  readonly failed: number;
-  readonly slow: number;
   /** Different values that were counted, also those that are not listed. */
   readonly tried: number;
-  readonly values: readonly {
-    readonly key: string;
-    readonly value: string;
-    readonly spans: number;
-    readonly failed: number;
-    readonly slow: number;
-  }[];
+  /** What was counted of the same spans. */
+  readonly groups: readonly CountedGroup[];
 }
 
-/** Fewer bad spans than this with a value prove nothing. */
-export const LEAST_BAD = 5;
-
-function slowOf(spans: readonly SpanData[]): boolean[] {
-  const durations = spans.map((span) => Number(durationOf(span)));
-  const sorted = Float64Array.from(durations).sort();
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-  const least = Math.max(at(0.95), at(0.5) * 2);
-  return durations.map((duration) => duration >= least && duration > 0);
+export interface CountedGroup extends BadAndGood {
+  readonly values: readonly (BadAndGood & { readonly key: string; readonly value: string })[];
 }
 
-function compare(
-  spans: readonly SpanData[],
-  isBad: readonly boolean[],
-  of: Outlier['of'],
-  options: OutlierOptions,
-): Outlier[] {
-  const badTotal = isBad.reduce((count, bad) => count + (bad ? 1 : 0), 0);
-  const goodTotal = spans.length - badTotal;
-  const values = [...countValues(spans, isBad)].flatMap(([key, counts]) =>
-    [...counts].map(([value, { bad, good }]) => ({ key, value, bad, good })),
-  );
-  return rank(values, { of, badTotal, goodTotal, tried: values.length }, options);
+export interface BadAndGood {
+  readonly failed: Sides;
+  readonly slow: Sides;
 }
 
-interface Totals {
-  readonly of: Outlier['of'];
-  readonly badTotal: number;
-  readonly goodTotal: number;
-  readonly tried: number;
+export interface Sides {
+  readonly bad: number;
+  readonly good: number;
 }
 
-function rank(
-  values: readonly (Pick<Outlier, 'key' | 'value'> & Count)[],
-  { of, badTotal, goodTotal, tried }: Totals,
-  { alpha = ALPHA }: OutlierOptions,
-): Outlier[] {
-  if (badTotal < LEAST_BAD || goodTotal < LEAST_BAD) return [];
+function rank(group: CountedGroup, of: Outlier['of'], tried: number, alpha: number): Outlier[] {
+  const total = group[of];
+  if (total.bad < LEAST_BAD || total.good < LEAST_BAD) return [];
   const found: Outlier[] = [];
-  for (const { key, value, bad, good } of values) {
-    const badShare = bad / badTotal;
-    const goodShare = good / goodTotal;
-    if (bad < LEAST_BAD || badShare <= goodShare) continue;
-    const pValue = Math.min(1, gTest(bad, good, badTotal - bad, goodTotal - good) * tried);
-    if (pValue < alpha) found.push({ key, value, of, bad, good, badShare, goodShare, pValue });
+  for (const each of group.values) {
+    const { key, value } = each;
+    const { bad, good } = each[of];
+    if (bad < LEAST_BAD || value === '' || CONSEQUENCES.test(key)) continue;
+    const without = { bad: total.bad - bad, good: total.good - good };
+    if (bad * without.good < LEAST_ODDS * good * without.bad) continue;
+    const pValue = Math.min(1, gTest(bad, good, without.bad, without.good) * tried);
+    if (pValue < alpha)
+      found.push({
+        key,
+        value,
+        of,
+        bad,
+        good,
+        badShare: bad / total.bad,
+        goodShare: good / total.good,
+        pValue,
+      });
   }
-  found.sort((a, b) => a.pValue - b.pValue || strength(b) - strength(a) || (a.key < b.key ? -1 : 1));
-  return onlyFirstOfEqual(found);
+  return onlyFirstOfEqual(found.sort(byStrength));
 }
 
-interface Count {
-  bad: number;
-  good: number;
-}
-
-function countValues(spans: readonly SpanData[], isBad: readonly boolean[]): Map<string, Map<string, Count>> {
-  const counts = new Map<string, Map<string, Count>>();
-  const add = (key: string, value: string, bad: boolean) => {
-    let values = counts.get(key);
-    if (!values) counts.set(key, (values = new Map()));
-    let count = values.get(value);
-    if (!count) values.set(value, (count = { bad: 0, good: 0 }));
-    if (bad) count.bad += 1;
-    else count.good += 1;
-  };
-  // Spans of one process share their resource object: what its text is need be asked once.
-  for (const [i, span] of spans.entries()) {
-    const bad = isBad[i] === true;
-    for (const attributes of [span.attributes, span.resource])
-      for (const key in attributes) {
-        if (CONSEQUENCES.test(key)) continue;
-        const value = textOf(attributes[key]);
-        if (value !== '') add(key, value, bad);
-      }
-  }
-  return counts;
+function byStrength(a: Outlier, b: Outlier): number {
+  return a.pValue - b.pValue || strength(b) - strength(a) || (a.key < b.key ? -1 : 1);
 }
 
 /** Values that hold for just as many bad and good ones say the same thing twice. */

@@ -155,6 +155,12 @@ export const ENDPOINTS: readonly Endpoint[] = [
   get('/api/functions', 'The functions that ran', WINDOW, shape('FunctionsJson')),
   get('/api/functions/{name}', 'One function', [...WINDOW, step], shape('FunctionJson')),
   get(
+    '/api/functions/{name}/heatmap',
+    'How long its invocations took, over time',
+    [...WINDOW, step, integer('rows', 'At most so many rows of durations, 1 to 200; default 24')],
+    shape('HeatmapJson'),
+  ),
+  get(
     '/api/messages',
     'Records, and what each consumer group did to them',
     [

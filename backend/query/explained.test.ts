@@ -11,6 +11,7 @@ import type {
   AccountJson,
   FlowJson,
   FunctionsJson,
+  HeatmapJson,
   MapJson,
   MessagesJson,
   TraceEventJson,
@@ -90,6 +91,15 @@ void test('functions, one function, messages, map, logs, red and quality speak o
   );
   assert.deepEqual([one.stats, one.sampled, one.versions.map(({ value }) => value)], [image, 11, ['7']]);
 
+  const heatmap = await api.ok<HeatmapJson>('/api/functions/image/heatmap');
+  assert.equal(
+    heatmap.columns.reduce((sum, column) => sum + column.counts.reduce((a, b) => a + b, 0), 0),
+    11,
+  );
+  assert.ok(heatmap.columns.every(({ counts }) => counts.length === heatmap.boundsNano.length - 1));
+  const nobody = await api.ok<HeatmapJson>('/api/functions/nobody/heatmap');
+  assert.deepEqual([nobody.boundsNano, nobody.columns], [[], []]);
+
   const { messages } = await api.ok<MessagesJson>(`/api/messages?topic=greetings&trace=${idOf(crashed)}`);
   assert.deepEqual(
     messages.map(({ key, producer, deliveries }) => [
@@ -161,6 +171,7 @@ void test('wrong input is a 400 that names it, and what is not there a 404', asy
     '/api/messages?state=lost',
     '/api/logs?severity=loud',
     '/api/functions?lookback=long',
+    '/api/functions/image/heatmap?rows=0',
     '/api/metrics/red?kind=odd',
     '/api/metrics/calls?service=a&spanKind=odd',
   ])

@@ -44,6 +44,7 @@ const VALUES: Readonly<Record<string, string>> = {
   maxTraces: '20',
   maxSpans: '1000',
   step: '60000',
+  rows: '12',
   ratePer: '1000',
   partition: '0',
   offset: '3',

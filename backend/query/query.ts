@@ -10,6 +10,7 @@ import { addAttributes } from './attributes.ts';
 import { addCompression } from './compress.ts';
 import { errorEnvelope } from './envelope.ts';
 import { addFunctions } from './functions.ts';
+import { addHeatmap } from './heatmap.ts';
 import { addJaegerMetrics } from './jaeger-metrics.ts';
 import { addJaegerV1 } from './jaeger-v1.ts';
 import { addJaegerV3, errorBody } from './jaeger-v3.ts';
@@ -113,6 +114,7 @@ export async function startQuery(options: QueryOptions): Promise<QueryServer> {
   addTracesExplained(app, readerOf);
   addWhy(app, readerOf);
   addFunctions(app, readerOf);
+  addHeatmap(app, readerOf);
   addMessages(app, readerOf);
   addLogSearch(app, readerOf);
   addRed(app, readerOf);

@@ -498,6 +498,32 @@ export interface FunctionPointJson {
   readonly p99Nano: string;
 }
 
+/**
+ * `GET /api/functions/{name}/heatmap?endTs&lookback&step&rows` (24 rows at most, up to 200): how many invocations took how long, over time,
+ * of every one. Empty when it did not run in that time.
+ */
+export interface HeatmapJson {
+  readonly name: string;
+  readonly startUnixNano: string;
+  readonly endUnixNano: string;
+  readonly stepNano: string;
+  /**
+   * Edges of the rows, the shortest first, one more than there are rows: row r holds durations from `boundsNano[r]` to below
+   * `boundsNano[r + 1]`. Rows are of one height on a logarithmic scale and reach from the shortest to the longest that there was.
+   */
+  readonly boundsNano: readonly string[];
+  /** By time; a step in which it did not run is left out. */
+  readonly columns: readonly HeatmapColumnJson[];
+}
+
+export interface HeatmapColumnJson {
+  readonly timeUnixNano: string;
+  readonly invocations: number;
+  readonly errors: number;
+  /** Of each row; they sum to `invocations`. */
+  readonly counts: readonly number[];
+}
+
 export interface InvocationJson extends SpanRefJson {
   readonly startUnixNano: string;
   readonly durationNano: string;

@@ -2,6 +2,7 @@ import type { LogData, SpanData } from '../../function/span/span-data.ts';
 import { archiveTrace } from './archive.ts';
 import { readAttributeKeys, readAttributeValues } from './attribute-completion.ts';
 import { readDependencies } from './dependencies.ts';
+import { readDurationHeatmap } from './duration-heatmap.ts';
 import type { Engine } from './engine.ts';
 import { readFlowTraceIds, readLinks } from './flow.ts';
 import { ONCE_BY_UID, readRecentLogs } from './log-search.ts';
@@ -15,6 +16,8 @@ import type {
   AttributeKeysQuery,
   AttributeValuesQuery,
   DependencyEdge,
+  DurationHeatmap,
+  DurationHeatmapQuery,
   DurationPoint,
   FlowLimits,
   FlowTraceIds,
@@ -167,6 +170,10 @@ export class SqlReader implements StoreReader, TopicReader {
 
   async functionStats(range: TimeRange): Promise<readonly FunctionStats[]> {
     return await readFunctionStats(this.#engine, range);
+  }
+
+  async durationHeatmap(query: DurationHeatmapQuery): Promise<DurationHeatmap> {
+    return await readDurationHeatmap(this.#engine, query);
   }
 
   async attributeKeys(query: AttributeKeysQuery): Promise<readonly AttributeCount[]> {

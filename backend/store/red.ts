@@ -67,7 +67,7 @@ export async function readFunctionStats(engine: Engine, range: TimeRange): Promi
 }
 
 /** The minutes that the range touches. */
-function minutesOf(range: TimeRange): string {
+export function minutesOf(range: TimeRange): string {
   within('minute', range);
   return `minute >= toStartOfMinute(${sqlTime(range.startUnixNano)}, 'UTC') AND minute <= ${sqlTime(range.endUnixNano)}`;
 }
@@ -75,7 +75,7 @@ function minutesOf(range: TimeRange): string {
 /** Buckets in order, and how many spans each has. */
 type Histogram = readonly [readonly number[], readonly string[]];
 
-const BUCKETS_PER_OCTAVE = 16;
+export const BUCKETS_PER_OCTAVE = 16;
 
 /**
  * Bucket b holds durations in [2^(b/16), 2^((b+1)/16)); its middle on the log scale stands for all of them, so it is off by

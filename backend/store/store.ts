@@ -58,6 +58,8 @@ export interface StoreReader extends TraceReader {
   red(query: RedQuery): Promise<readonly RedSeries[]>;
   /** Every function invoked in the range (whole minutes of it), by name. */
   functionStats(range: TimeRange): Promise<readonly FunctionStats[]>;
+  /** How long a function's invocations took over time, from the same roll-up; nothing when it did not run. */
+  durationHeatmap(query: DurationHeatmapQuery): Promise<DurationHeatmap>;
   /** Keys of span attributes in the range, the most frequent first: for completion, so from a sample when there are many. */
   attributeKeys(query: AttributeKeysQuery): Promise<readonly AttributeCount[]>;
   /** Values of one key as text, likewise. */
@@ -74,7 +76,7 @@ export interface StoreReader extends TraceReader {
    * wait are dropped.
    */
   until(signal: AbortSignal): StoreReader;
-  /** How often each attribute value stands on the newest spans of one operation, and on those that failed or were slow. */
+  /** How often each attribute value stands on those spans of one operation that failed or were slow, and on the others. */
   valueCounts(query: ValueCountsQuery): Promise<ValueCounts>;
   /** Start and duration of each span the query matches, the most recent first: the points of a scatter plot. */
   durations(query: TraceQuery): Promise<readonly DurationPoint[]>;
@@ -201,6 +203,30 @@ export interface FunctionStats {
   readonly lastSeenUnixNano: bigint;
 }
 
+export interface DurationHeatmapQuery {
+  /** `faas.name` */
+  readonly name: string;
+  readonly range: TimeRange;
+  /** Whole minutes, at least 60. */
+  readonly stepSeconds: number;
+  readonly maxRows: number;
+}
+
+export interface DurationHeatmap {
+  /** Edges of the rows, the shortest first, one more than rows: row r holds durations in [boundsNano[r], boundsNano[r + 1]). */
+  readonly boundsNano: readonly bigint[];
+  /** By time; a step without invocations is left out. */
+  readonly columns: readonly HeatmapColumn[];
+}
+
+export interface HeatmapColumn {
+  readonly startUnixNano: bigint;
+  readonly invocations: number;
+  readonly errors: number;
+  /** Of each row. */
+  readonly counts: readonly number[];
+}
+
 export interface AttributeKeysQuery {
   readonly range: TimeRange;
   readonly service?: string;
@@ -229,21 +255,33 @@ export interface ValueCountsQuery {
 }
 
 export interface ValueCounts {
-  /** Spans looked at: at most 20,000, the newest. */
-  readonly spans: number;
-  readonly failed: number;
-  /** Above the 95th percentile and at least twice the median. */
-  readonly slow: number;
   /** Different values that were counted, also those left out. */
   readonly tried: number;
-  /** Of the span and its resource; those with the largest share of bad spans, at most 2,000 of the span's own. */
-  readonly values: readonly {
-    readonly key: string;
-    readonly value: string;
-    readonly spans: number;
-    readonly failed: number;
-    readonly slow: number;
-  }[];
+  /** What a process says of itself, counted of every span; and what each span says, counted of a sample of them when they are many. */
+  readonly groups: readonly ValueGroup[];
+}
+
+/** Values with what they are a part of: how many bad ones and others were looked at. */
+export interface ValueGroup extends BadAndGood {
+  /** Those with the largest share of bad spans, at most 2,000 of the span's own. */
+  readonly values: readonly ValueCount[];
+}
+
+export interface ValueCount extends BadAndGood {
+  readonly key: string;
+  readonly value: string;
+}
+
+export interface BadAndGood {
+  /** Those that failed, and those that did not. */
+  readonly failed: Sides;
+  /** Those above the 95th percentile and at least twice the median, and those that are not. */
+  readonly slow: Sides;
+}
+
+export interface Sides {
+  readonly bad: number;
+  readonly good: number;
 }
 
 export interface DurationPoint {

@@ -1,7 +1,9 @@
 import type { AttributeValue, LogData, SpanData } from '../../../function/span/span-data.ts';
+import { countValues } from '../../diagnosis/test/count-values.ts';
 import { buildTree } from '../../diagnosis/tree.ts';
 import type {
   AttributeCount,
+  DependencyEdge,
   FunctionStats,
   LinkEdge,
   MessageSpan,
@@ -63,31 +65,7 @@ export function memoryReader(spans: readonly SpanData[], logs: readonly LogData[
           span.startTimeUnixNano >= query.range.startUnixNano &&
           span.startTimeUnixNano <= query.range.endUnixNano,
       );
-      const isFailed = (span: SpanData) => span.status.code === 2;
-      const least = Math.max(quantile(some, 0.95), 2 * quantile(some, 0.5));
-      const isSlow = (span: SpanData) => Number(span.endTimeUnixNano - span.startTimeUnixNano) >= least;
-      const groups = Map.groupBy(
-        some.flatMap((span) =>
-          [span.attributes, span.resource].flatMap((attributes) =>
-            Object.keys(attributes).map((key) => ({ span, key, value: textOf(attributes[key] ?? null) })),
-          ),
-        ),
-        ({ key, value }) => JSON.stringify([key, value]),
-      );
-      const values = [...groups.values()].map((group) => ({
-        key: group[0]?.key ?? '',
-        value: group[0]?.value ?? '',
-        spans: group.length,
-        failed: group.filter(({ span }) => isFailed(span)).length,
-        slow: group.filter(({ span }) => isSlow(span)).length,
-      }));
-      return {
-        spans: some.length,
-        failed: some.filter(isFailed).length,
-        slow: some.filter(isSlow).length,
-        tried: values.length,
-        values: values.filter(({ failed, slow }) => Math.max(failed, slow) >= query.leastBad),
-      };
+      return countValues(some, textOf);
     },
     archive: async (traceId) => traces.has(traceId),
     arrivalLag: async () => undefined,
@@ -116,13 +94,30 @@ export function memoryReader(spans: readonly SpanData[], logs: readonly LogData[
       links.filter(
         (link) => link.toTraceId === traceId && (spanId === undefined || link.toSpanId === spanId),
       ),
-    dependencies: async () =>
-      spans.flatMap((span) => {
-        const parent = traces.get(span.traceId)?.find((other) => other.spanId === span.parentSpanId);
-        return parent && serviceOf(parent) !== serviceOf(span)
-          ? [{ parent: serviceOf(parent), child: serviceOf(span), callCount: 1 }]
-          : [];
-      }),
+    dependencies: async (_range, { topics = false } = {}) => {
+      const byId = new Map(spans.map((span) => [`${span.traceId}:${span.spanId}`, span]));
+      const calls = spans.flatMap((span) => {
+        const causes = new Set([
+          byId.get(`${span.traceId}:${span.parentSpanId}`),
+          ...span.links.map((link) => byId.get(`${link.traceId}:${link.spanId}`)),
+        ]);
+        return [...causes].flatMap((cause): DependencyEdge[] =>
+          cause && serviceOf(cause) !== serviceOf(span) && !(topics && cause.kind === 4)
+            ? [{ parent: serviceOf(cause), child: serviceOf(span), callCount: 1 }]
+            : [],
+        );
+      });
+      if (!topics) return calls;
+      const records = spans.filter((span) => (span.kind === 4 || span.kind === 5) && topicOf(span) !== '');
+      return [
+        ...calls,
+        ...records.map((span): DependencyEdge =>
+          span.kind === 4
+            ? { parent: serviceOf(span), child: topicOf(span), callCount: 1, topic: 'child' }
+            : { parent: topicOf(span), child: serviceOf(span), callCount: 1, topic: 'parent' },
+        ),
+      ];
+    },
     logs: async (traceId) => logs.filter((log) => log.traceId === traceId),
     linksFrom: async (traceIds) => links.filter((link) => traceIds.includes(link.fromTraceId)),
     linksToTraces: async (traceIds) => links.filter((link) => traceIds.includes(link.toTraceId)),
@@ -222,6 +217,31 @@ export function memoryReader(spans: readonly SpanData[], logs: readonly LogData[
           p99Nano: quantile(some, 0.99),
           lastSeenUnixNano: maxOf(some.map((span) => span.startTimeUnixNano)),
         })),
+    durationHeatmap: async ({ name, range, stepSeconds }) => {
+      const some = spans.filter(
+        (span) =>
+          isFunctionSpan(span) &&
+          functionOf(span) === name &&
+          span.startTimeUnixNano >= range.startUnixNano &&
+          span.startTimeUnixNano <= range.endUnixNano,
+      );
+      if (some.length === 0) return { boundsNano: [], columns: [] };
+      // One row holds them all.
+      const lengths = some.map((span) => span.endTimeUnixNano - span.startTimeUnixNano);
+      const least = lengths.reduce((a, b) => (b < a ? b : a));
+      const step = BigInt(stepSeconds) * 1_000_000_000n;
+      return {
+        boundsNano: [least, maxOf(lengths) + 1n],
+        columns: [...Map.groupBy(some, (span) => (span.startTimeUnixNano / step) * step)]
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([startUnixNano, group]) => ({
+            startUnixNano,
+            invocations: group.length,
+            errors: group.filter((span) => span.status.code === 2).length,
+            counts: [group.length],
+          })),
+      };
+    },
     attributeKeys: async ({ prefix = '', limit }) =>
       countOf(spans.flatMap((span) => Object.keys(span.attributes)))
         .filter(({ text }) => text.startsWith(prefix))
