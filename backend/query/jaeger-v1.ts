@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Failure } from '../../server/failure.ts';
 import type { SpanData } from '../../function/span/span-data.ts';
-import type { TraceReader } from '../store/store.ts';
+import type { DependencyEdge } from '../store/store.ts';
 import { adjust, unadjusted, type AdjustOptions } from './adjust.ts';
 import { envelope, type EnvelopeError } from './envelope.ts';
 import { toJaegerTrace, toJaegerTraceId } from './jaeger-trace.ts';
@@ -83,7 +83,9 @@ export function addJaegerV1(app: FastifyInstance, readerOf: ReaderOf, adjustOpti
     const reader = readerOf(request);
     const params = paramsOf(request);
     const service = text(params, 'service');
-    const edges = await reader.dependencies(parseDependencyRange(params, nowUnixNano()));
+    const edges = withTopics(
+      await reader.dependencies(parseDependencyRange(params, nowUnixNano()), { topics: true }),
+    );
     const touching = service
       ? edges.filter(({ parent, child }) => parent === service || child === service)
       : edges;
@@ -120,7 +122,28 @@ export function notFound(): Failure {
   return new Failure('query', 'not_found', 'trace not found');
 }
 
-function sumPerPair(edges: Awaited<ReturnType<TraceReader['dependencies']>>) {
+/**
+ * Topics stand among the services, since Jaeger's edge has no other word for them: what a record carried goes from who sent it to the
+ * topic, and from there to who received it, whichever way its receiver was recorded. One that is called like a service says what it is.
+ */
+function withTopics(
+  edges: readonly DependencyEdge[],
+): Pick<DependencyEdge, 'parent' | 'child' | 'callCount'>[] {
+  const services = new Set(
+    edges.flatMap(({ parent, child, topic }) => [
+      ...(topic === 'parent' ? [] : [parent]),
+      ...(topic === 'child' ? [] : [child]),
+    ]),
+  );
+  const nameOf = (name: string, isTopic: boolean) => (isTopic && services.has(name) ? `topic ${name}` : name);
+  return edges.map(({ parent, child, callCount, topic }) => ({
+    parent: nameOf(parent, topic === 'parent'),
+    child: nameOf(child, topic === 'child'),
+    callCount,
+  }));
+}
+
+function sumPerPair(edges: ReturnType<typeof withTopics>) {
   const byPair = Map.groupBy(edges, ({ parent, child }) => JSON.stringify([parent, child]));
   return [...byPair.values()].map((same) => ({
     parent: same[0]?.parent,

@@ -251,6 +251,20 @@ void test('dependencies are summed per pair, and kept to those that touch a serv
   assert.deepEqual(touching, [{ parent: 'trigger', child: 'image', callCount: 4 }]);
 });
 
+void test('a topic that is called like a service is told from it', async () => {
+  const named = good.map((span) =>
+    span.attributes['messaging.destination.name'] === 'greetings'
+      ? { ...span, attributes: { ...span.attributes, 'messaging.destination.name': 'greeter' } }
+      : span,
+  );
+  await using api = await start({ reader: memoryReader(named) });
+  const { data } = (await api.get('/api/dependencies?service=topic%20greeter')).body;
+  assert.deepEqual(data, [
+    { parent: 'greeter', child: 'topic greeter', callCount: 1 },
+    { parent: 'topic greeter', child: 'trigger', callCount: 1 },
+  ]);
+});
+
 void test('raw leaves a trace as it was stored, adjusted warns of a missing parent', async () => {
   const orphaned = good.filter((span) => span.name !== 'GET');
   await using api = await start({ reader: memoryReader([...orphaned, ...orphaned.slice(0, 1)]) });

@@ -195,6 +195,25 @@ export function greeting(seed: number, startUnixNano: bigint, fault: Fault): Spa
   return make.spans;
 }
 
+/**
+ * The same greetings as another platform records them: what receives a record is the child of what sent it, in one trace, or begins a
+ * trace of its own that links to it.
+ */
+export function inShape(spans: readonly SpanData[], shape: 'parents' | 'links'): SpanData[] {
+  const byId = new Map(spans.map((span) => [`${span.traceId}:${span.spanId}`, span]));
+  const isReceived = (span: SpanData): boolean => {
+    for (let at: SpanData | undefined = span; at; at = byId.get(`${at.traceId}:${at.parentSpanId}`))
+      if (at.kind === 5) return true;
+    return false;
+  };
+  return spans.map((span) => {
+    if (shape === 'parents') return span.kind === 5 ? { ...span, links: [] } : span;
+    if (!isReceived(span)) return span;
+    const moved = { ...span, traceId: `f0f0${span.traceId.slice(4)}` };
+    return span.kind === 5 ? { ...moved, parentSpanId: '' } : moved;
+  });
+}
+
 /** The log lines that the functions of a greeting printed. */
 export function greetingLogs(spans: readonly SpanData[]): LogData[] {
   return spans
