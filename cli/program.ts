@@ -8,6 +8,12 @@ import * as traceVerbs from './trace/verbs.ts';
 import * as flowVerb from './flow.ts';
 import * as mcpVerb from './mcp/verb.ts';
 import * as whyVerb from './why.ts';
+import {
+  TAIL_SAMPLING_EXAMPLE,
+  tailSamplingFlags,
+  tailSamplingOf,
+  type TailSamplingFlags,
+} from './tail-sampling.ts';
 
 /**
  * The one command. Exit codes: 0 done, 1 failed, 2 wrong usage. What takes long to load (the parts themselves) is imported by
@@ -153,7 +159,7 @@ partFlags(program.command('platform'))
     );
   });
 
-partFlags(program.command('backend'))
+tailSamplingFlags(partFlags(program.command('backend')))
   .description('the tracing backend alone: collector, store, query APIs and UI')
   .option('--query-port <port>', 'query APIs and UI', parsePort, DEFAULT_PORTS.query)
   .option('--otlp-http-port <port>', 'OTLP over HTTP', parsePort, DEFAULT_PORTS.otlpHttp)
@@ -167,13 +173,14 @@ partFlags(program.command('backend'))
   .option('--ui-dir <dir>', 'built UI to serve')
   .addHelpText(
     'after',
-    '\nExamples:\n  spoor backend\n  CLICKHOUSE_URL=http://clickhouse:8123 spoor backend --data /var/lib/spoor',
+    `\nExamples:\n  spoor backend\n  CLICKHOUSE_URL=http://clickhouse:8123 spoor backend --data /var/lib/spoor\n  ${TAIL_SAMPLING_EXAMPLE}`,
   )
   .action(
     async (
       flags: PartFlags &
         ExtraPortFlags &
-        RetentionFlags & { queryPort: number; otlpHttpPort: number; uiDir?: string },
+        RetentionFlags &
+        TailSamplingFlags & { queryPort: number; otlpHttpPort: number; uiDir?: string },
     ) => {
       const { runPart } = await import('./parts/run.ts');
       const { startBackendPart } = await import('./parts/backend.ts');
@@ -188,6 +195,7 @@ partFlags(program.command('backend'))
             clickhouseUrl: process.env['CLICKHOUSE_URL'],
             keepDays: flags.retention,
             maxDiskBytes: flags.maxDisk,
+            tailSampling: tailSamplingOf(flags),
             uiDir: flags.uiDir,
             token: process.env['SPOOR_TOKEN'],
           },
@@ -327,7 +335,7 @@ interface RetentionFlags {
   readonly maxDisk?: number;
 }
 
-interface ServerFlags extends ExtraPortFlags, RetentionFlags {
+interface ServerFlags extends ExtraPortFlags, RetentionFlags, TailSamplingFlags {
   readonly host: string;
   readonly routerPort: number;
   readonly internalPort: number;
@@ -339,7 +347,7 @@ interface ServerFlags extends ExtraPortFlags, RetentionFlags {
 }
 
 function serverFlags(command: Command): Command {
-  return command
+  return tailSamplingFlags(command)
     .option('--data <dir>', 'data directory')
     .option('--host <host>', 'address to listen on; anything but loopback wants a token', '127.0.0.1')
     .option('--router-port <port>', 'HTTP triggers (0 picks a free port)', parsePort, DEFAULT_PORTS.router)
@@ -402,6 +410,7 @@ function settingsOf(flags: ServerFlags): Settings {
     clickhouseUrl: process.env['CLICKHOUSE_URL'],
     keepDays: flags.retention,
     maxDiskBytes: flags.maxDisk,
+    tailSampling: tailSamplingOf(flags),
     token: flags.token ?? process.env['SPOOR_TOKEN'],
   };
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { accessSync, constants, mkdirSync, statfsSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { TailSampling } from '../backend/collector/sampling/policies.ts';
 
 /** What `spoor up` and the parts are told by flags; the only place where flags and environment become plain options. */
 export interface Settings {
@@ -23,6 +24,8 @@ export interface Settings {
   /** Whole days of traces kept, and the bytes they may take on disk; undefined: without end. */
   readonly keepDays: number | undefined;
   readonly maxDiskBytes: number | undefined;
+  /** Undefined: everything is kept. */
+  readonly tailSampling: TailSampling | undefined;
   readonly token: string | undefined;
 }
 

@@ -6,6 +6,7 @@ import { Failure } from '../server/failure.ts';
 import { isLoopback } from '../server/listen.ts';
 import { messageOf, startPart, type Part, type PartDeath, type ReadyLine } from './supervisor.ts';
 import { placesOf, type Places, type Settings } from './settings.ts';
+import { tailSamplingArgs } from './tail-sampling.ts';
 
 /** Everything on this machine: three processes kept running, and how to reach them. */
 export interface Running extends AsyncDisposable {
@@ -78,6 +79,7 @@ export async function up(options: UpOptions): Promise<Running> {
         ...extraPort(previous, 'sampling', '--sampling-port', settings.samplingPort),
         ...(settings.keepDays === undefined ? [] : ['--retention', `${settings.keepDays}d`]),
         ...(settings.maxDiskBytes === undefined ? [] : ['--max-disk', `${settings.maxDiskBytes}B`]),
+        ...tailSamplingArgs(settings.tailSampling),
         ...(options.uiDir === undefined ? [] : ['--ui-dir', options.uiDir]),
       ],
       onDeath: told,

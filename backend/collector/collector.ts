@@ -6,6 +6,7 @@ import { closeHttpServer } from '../../server/stop.ts';
 import type { TraceWriter } from '../store/store.ts';
 import { Ingest, type CollectorLimits } from './ingest.ts';
 import { JaegerHttpReceiver, startJaegerUdp } from './jaeger-receivers.ts';
+import { MetricsEndpoint } from './metrics-endpoint.ts';
 import { startOtlpGrpc } from './otlp-grpc.ts';
 import { OtlpHttpReceiver } from './otlp-http.ts';
 import { SamplingReceiver, type SamplingStrategies } from './sampling.ts';
@@ -33,6 +34,8 @@ export interface CollectorOptions {
   /** When set, senders need `Authorization: Bearer TOKEN`; UDP, which has none, is then not served. */
   readonly token?: string;
   readonly limits?: Partial<CollectorLimits>;
+  /** Answered to `GET /metrics` beside OTLP over HTTP, in Prometheus' text format. */
+  readonly metrics?: (() => string) | undefined;
 }
 
 /** A port nobody may have asked for: `ifFree` makes it a warning, not a failure, that another program has it. */
@@ -88,7 +91,12 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
     }
   };
 
-  const otlp = await http('OTLP over HTTP', options.httpPort, new OtlpHttpReceiver(ingest, gate, log));
+  const otlpReceiver = new OtlpHttpReceiver(ingest, gate, log);
+  const metrics = options.metrics && new MetricsEndpoint(options.metrics, gate);
+  const otlp = await http('OTLP over HTTP', options.httpPort, {
+    handle: (request, response) =>
+      (metrics && isForMetrics(request) ? metrics : otlpReceiver).handle(request, response),
+  });
   const grpc = await extra('OTLP over gRPC', options.grpcPort, async (port) =>
     starting.use(await startOtlpGrpc({ ingest, gate, log, host, port })),
   );
@@ -117,6 +125,10 @@ export async function startCollector(options: CollectorOptions): Promise<Collect
     samplingUrl: sampling?.url,
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
+}
+
+function isForMetrics({ method, url }: IncomingMessage): boolean {
+  return method === 'GET' && url === '/metrics';
 }
 
 interface HttpReceiver {

@@ -53,7 +53,7 @@ const FUNCTIONS = derived('functions', [
 ]);
 
 /** `sql/derive/TABLE.sql` selects these columns, in this order, from `{block}`. */
-function derived(table: string, columns: readonly string[]): DerivedInsert {
+export function derived(table: string, columns: readonly string[]): DerivedInsert {
   const sql = readFileSync(join(import.meta.dirname, 'sql', 'derive', `${table}.sql`), 'utf8')
     .split('\n')
     .filter((line) => !line.startsWith('--'))

@@ -1,11 +1,12 @@
 import { silentLog, type Logger } from '../../server/log.ts';
 import { openChdb, type ChdbOptions } from './chdb-engine.ts';
 import { openClickHouse, type ClickHouseOptions } from './clickhouse-engine.ts';
-import type { Engine } from './engine.ts';
+import type { DerivedInsert, Engine } from './engine.ts';
 import { migrate } from './migrate.ts';
 import { SqlReader } from './reader.ts';
 import { keepRetention, type Retention } from './retention.ts';
 import type { TraceStore } from './store.ts';
+import { ARRIVALS, SamplingStore } from './tail-sampling.ts';
 import { ColumnWriter } from './writer.ts';
 
 /** `dataDir`: chDB, in a child process of ours. `url`: a ClickHouse server or cluster. */
@@ -13,6 +14,8 @@ export type StoreOptions = ((Omit<ChdbOptions, 'log'> & { readonly url?: undefin
   readonly log?: Logger;
   /** Default: everything is kept. */
   readonly retention?: Retention;
+  /** Keeps of each trace what tail sampling decides by, for `OpenStore.sampling`. Default: no. */
+  readonly tailSampling?: boolean;
 };
 
 /** Opens the store and brings its tables to this version. Whoever opens it disposes of it. */
@@ -22,25 +25,33 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     options.url === undefined ? await openChdb({ ...options, log }) : await openClickHouse(options);
   try {
     await migrate(engine);
+    // What nobody decides about any more is kept, also when somebody decides again later.
+    if (options.tailSampling !== true) await new SamplingStore(engine).forgetAllArrivals();
   } catch (error) {
     await engine[Symbol.asyncDispose]();
     throw error;
   }
-  return new OpenStore(engine, options.retention && keepRetention(engine, options.retention, log));
+  return new OpenStore(
+    engine,
+    options.retention && keepRetention(engine, options.retention, log),
+    options.tailSampling === true ? [ARRIVALS] : [],
+  );
 }
 
 export class OpenStore implements TraceStore {
   readonly engine: Engine;
   readonly writer: ColumnWriter;
   readonly reader: SqlReader;
+  readonly sampling: SamplingStore;
 
   readonly #retention: AsyncDisposable | undefined;
 
-  constructor(engine: Engine, retention?: AsyncDisposable) {
+  constructor(engine: Engine, retention?: AsyncDisposable, derivedAlways: readonly DerivedInsert[] = []) {
     this.engine = engine;
     this.#retention = retention;
-    this.writer = new ColumnWriter(engine);
+    this.writer = new ColumnWriter(engine, derivedAlways);
     this.reader = new SqlReader(engine);
+    this.sampling = new SamplingStore(engine);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 import type { LogData, SpanData } from '../../function/span/span-data.ts';
 import { derivedOf } from './derived.ts';
-import type { Engine, NativeInsertColumn } from './engine.ts';
+import type { DerivedInsert, Engine, NativeInsertColumn } from './engine.ts';
 import { LogColumns } from './log-columns.ts';
 import type { NamedColumn } from './native-columns.ts';
 import { RollUps } from './roll-ups.ts';
@@ -13,9 +13,12 @@ const MAX_BLOCK_ROWS = 20_000;
 export class ColumnWriter implements TraceWriter {
   readonly #engine: Engine;
   readonly #rollUps = new RollUps();
+  readonly #always: readonly DerivedInsert[];
 
-  constructor(engine: Engine) {
+  /** `always`: what is derived from every block, besides what it calls for itself. */
+  constructor(engine: Engine, always: readonly DerivedInsert[] = []) {
     this.#engine = engine;
+    this.#always = always;
   }
 
   async writeSpanColumns(columns: SpanColumns): Promise<void> {
@@ -25,7 +28,7 @@ export class ColumnWriter implements TraceWriter {
       table: 'spans',
       columns: columns.named.map(nameAndType),
       block: columns.encode(),
-      derived: derivedOf(columns),
+      derived: [...derivedOf(columns), ...this.#always],
     };
     await settled([spans, ...blocks].map((insert) => this.#engine.insertNative(insert)));
     written();

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Logger } from '../../server/log.ts';
 import { startCollector, type ExtraPort } from '../../backend/collector/collector.ts';
+import type { TailSampling } from '../../backend/collector/sampling/policies.ts';
+import { startTailSampling } from '../../backend/collector/sampling/tail-sampler.ts';
 import { openStore } from '../../backend/store/open-store.ts';
 import { startQuery } from '../../backend/query/query.ts';
 import { DEFAULT_PORTS, placesOf } from '../settings.ts';
@@ -21,6 +23,8 @@ export interface BackendPartOptions {
   /** Whole days kept, and how much of the disk all of it may take; undefined: without end. */
   readonly keepDays?: number | undefined;
   readonly maxDiskBytes?: number | undefined;
+  /** What is kept of all that comes; undefined: everything. */
+  readonly tailSampling?: TailSampling | undefined;
   readonly uiDir: string | undefined;
   readonly token: string | undefined;
 }
@@ -28,14 +32,18 @@ export interface BackendPartOptions {
 export async function startBackendPart(options: BackendPartOptions, log: Logger): Promise<RunningPart> {
   const places = placesOf(options.data);
   const retention = { maxDays: options.keepDays, maxBytes: options.maxDiskBytes };
+  const tailSampling = options.tailSampling !== undefined;
   await using starting = new AsyncDisposableStack();
   const store = starting.use(
     await openStore(
       options.clickhouseUrl === undefined
-        ? { dataDir: places.store, log, retention }
-        : { url: options.clickhouseUrl, log, retention },
+        ? { dataDir: places.store, log, retention, tailSampling }
+        : { url: options.clickhouseUrl, log, retention, tailSampling },
     ),
   );
+  const sampler =
+    options.tailSampling &&
+    starting.use(startTailSampling({ store: store.sampling, policies: options.tailSampling, log }));
   const collector = starting.use(
     await startCollector({
       store: store.writer,
@@ -47,6 +55,7 @@ export async function startBackendPart(options: BackendPartOptions, log: Logger)
       zipkinPort: askedOr(options.zipkinPort, DEFAULT_PORTS.zipkin),
       samplingPort: askedOr(options.samplingPort, DEFAULT_PORTS.sampling),
       token: options.token,
+      metrics: sampler && (() => sampler.counts.text()),
       log,
     }),
   );
