@@ -1,7 +1,9 @@
 import { silentLog, type Logger } from '../../server/log.ts';
+import { Calls } from './calls.ts';
 import { openChdb, type ChdbOptions } from './chdb-engine.ts';
 import { openClickHouse, type ClickHouseOptions } from './clickhouse-engine.ts';
 import type { DerivedInsert, Engine } from './engine.ts';
+import { keepCalls } from './keep-calls.ts';
 import { migrate } from './migrate.ts';
 import { SqlReader } from './reader.ts';
 import { keepRetention, type Retention } from './retention.ts';
@@ -31,11 +33,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     await engine[Symbol.asyncDispose]();
     throw error;
   }
-  return new OpenStore(
-    engine,
-    options.retention && keepRetention(engine, options.retention, log),
-    options.tailSampling === true ? [ARRIVALS] : [],
-  );
+  return new OpenStore(engine, log, options.retention, options.tailSampling === true ? [ARRIVALS] : []);
 }
 
 export class OpenStore implements TraceStore {
@@ -43,20 +41,26 @@ export class OpenStore implements TraceStore {
   readonly writer: ColumnWriter;
   readonly reader: SqlReader;
   readonly sampling: SamplingStore;
+  /** What it does by itself from time to time. */
+  readonly #chores: readonly AsyncDisposable[];
 
-  readonly #retention: AsyncDisposable | undefined;
-
-  constructor(engine: Engine, retention?: AsyncDisposable, derivedAlways: readonly DerivedInsert[] = []) {
+  constructor(
+    engine: Engine,
+    log: Logger,
+    retention?: Retention,
+    derivedAlways: readonly DerivedInsert[] = [],
+  ) {
+    const calls = new Calls(engine);
     this.engine = engine;
-    this.#retention = retention;
     this.writer = new ColumnWriter(engine, derivedAlways);
-    this.reader = new SqlReader(engine);
+    this.reader = new SqlReader(engine, calls);
     this.sampling = new SamplingStore(engine);
+    this.#chores = [keepCalls(calls, log), ...(retention ? [keepRetention(engine, retention, log)] : [])];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const stopped = this.#retention?.[Symbol.asyncDispose]();
+    const stopped = this.#chores.map((chore) => chore[Symbol.asyncDispose]());
     await this.engine[Symbol.asyncDispose]();
-    await stopped;
+    await Promise.all(stopped);
   }
 }

@@ -1,6 +1,7 @@
 import type { LogData, SpanData } from '../../function/span/span-data.ts';
 import { archiveTrace } from './archive.ts';
 import { readAttributeKeys, readAttributeValues } from './attribute-completion.ts';
+import { Calls } from './calls.ts';
 import { readDependencies } from './dependencies.ts';
 import { readDurationHeatmap } from './duration-heatmap.ts';
 import type { Engine } from './engine.ts';
@@ -55,8 +56,11 @@ const ONCE = 'LIMIT 1 BY trace_id, span_id, kind';
 export class SqlReader implements StoreReader, TopicReader {
   readonly #engine: Engine;
 
-  constructor(engine: Engine) {
+  readonly #calls: Calls;
+
+  constructor(engine: Engine, calls = new Calls(engine)) {
     this.#engine = engine;
+    this.#calls = calls;
   }
 
   async services(): Promise<readonly string[]> {
@@ -195,13 +199,14 @@ export class SqlReader implements StoreReader, TopicReader {
 
   until(signal: AbortSignal): StoreReader & TopicReader {
     const engine = this.#engine;
-    return new SqlReader({
+    const bound: Engine = {
       rows: (sql, options) => engine.rows(sql, { ...options, signal }),
       command: (sql) => engine.command(sql),
       insertNative: (insert) => engine.insertNative(insert),
       // It is not this one's to close.
       [Symbol.asyncDispose]: async () => {},
-    });
+    };
+    return new SqlReader(bound, this.#calls.through(bound));
   }
 
   async valueCounts(query: ValueCountsQuery): Promise<ValueCounts> {
@@ -229,7 +234,7 @@ export class SqlReader implements StoreReader, TopicReader {
     range: TimeRange,
     options: { readonly topics?: boolean } = {},
   ): Promise<readonly DependencyEdge[]> {
-    return await readDependencies(this.#engine, range, options.topics ?? false);
+    return await readDependencies(this.#calls, range, options.topics ?? false);
   }
 
   async logs(traceId: string): Promise<readonly LogData[]> {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../server/log.ts';
+import { CAUSE_BEFORE } from './call-minutes.ts';
 import type { Engine } from './engine.ts';
 import { sqlString } from './sql-literal.ts';
 
@@ -63,6 +64,7 @@ export async function dropOldDays(
     const tooOld = day < oldest;
     const tooMuch = retention.maxBytes !== undefined && bytes > retention.maxBytes && day !== newest;
     if (!tooOld && !tooMuch) break;
+    await uncountCallsOf(engine, day);
     for (const [, table, size] of tables) {
       await engine.command(`ALTER TABLE ${table as string} DROP PARTITION ${sqlString(day)}`);
       bytes -= Number(size);
@@ -70,4 +72,16 @@ export async function dropOldDays(
     dropped.push(day);
   }
   return dropped;
+}
+
+/** Calls of the next day's first hour may have their cause in this one: they are to be counted anew. */
+async function uncountCallsOf(engine: Engine, day: string): Promise<void> {
+  const end = `toDateTime(${sqlString(day)}, 'UTC') + INTERVAL 1 DAY`;
+  const uncounted = engine.command(
+    `INSERT INTO calls (minute, version, seen, counted)
+     SELECT minute, version + 1, seen, 0 FROM calls FINAL
+     WHERE counted AND minute >= ${end} AND minute <= ${end} + INTERVAL ${CAUSE_BEFORE} MINUTE`,
+  );
+  // On a full disk nothing can be written, and room is what is being made.
+  await uncounted.catch(() => {});
 }

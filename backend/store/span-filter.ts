@@ -4,7 +4,7 @@ import { namesOf } from './attribute-generations.ts';
 import type { Engine } from './engine.ts';
 import { MAX_UINT64, spansOfResources } from './resource-filter.ts';
 import { conditionSql } from './span-condition.ts';
-import { sqlInteger, sqlString, sqlTime } from './sql-literal.ts';
+import { sqlInteger, sqlString, within } from './sql-literal.ts';
 import type { TraceQuery } from './store.ts';
 
 const MAX_ATTRIBUTES = 32;
@@ -18,13 +18,6 @@ const MAX_TIME_MS = 4_102_444_800_000n;
  * `span.kind`, `otel.status_code`, `otel.status_description`, `otel.scope.name`, `otel.scope.version`.
  */
 export async function matchingSpans(engine: Engine, query: TraceQuery): Promise<string> {
-  const { startUnixNano, endUnixNano } = query.range;
-  if (endUnixNano < startUnixNano)
-    throw new Failure(
-      'store',
-      'bad_request',
-      `cannot search from [${startUnixNano}] to [${endUnixNano}]: the end lies before the start`,
-    );
   const keys = Object.keys(query.attributes);
   if (keys.length > MAX_ATTRIBUTES)
     throw new Failure(
@@ -32,7 +25,7 @@ export async function matchingSpans(engine: Engine, query: TraceQuery): Promise<
       'bad_request',
       `cannot search for ${keys.length} attributes at once: the limit is ${MAX_ATTRIBUTES}`,
     );
-  const conditions = [`start >= ${sqlTime(startUnixNano)}`, `start <= ${sqlTime(endUnixNano)}`];
+  const conditions = [within('start', query.range)];
   if (query.service !== undefined) conditions.push(`service = ${sqlString(query.service)}`);
   if (query.operation !== undefined) conditions.push(`name = ${sqlString(query.operation)}`);
   if (query.minDurationNano !== undefined)

@@ -40,13 +40,17 @@ export function sqlTime(unixNano: bigint): string {
 
 /** The column lies in the range, both ends included. */
 export function within(column: string, range: TimeRange): string {
-  if (range.endUnixNano < range.startUnixNano)
+  checkRange(range);
+  return `${column} >= ${sqlTime(range.startUnixNano)} AND ${column} <= ${sqlTime(range.endUnixNano)}`;
+}
+
+export function checkRange({ startUnixNano, endUnixNano }: TimeRange): void {
+  if (endUnixNano < startUnixNano)
     throw new Failure(
       'store',
       'bad_request',
-      `cannot search from [${range.startUnixNano}] to [${range.endUnixNano}]: the end lies before the start`,
+      `cannot search from [${startUnixNano}] to [${endUnixNano}]: the end lies before the start`,
     );
-  return `${column} >= ${sqlTime(range.startUnixNano)} AND ${column} <= ${sqlTime(range.endUnixNano)}`;
 }
 
 /** Start of the year 2100: later times are kept as this one (toStartOfMinute, in the sort key, ends in 2106). */
