@@ -1,7 +1,7 @@
 /**
  * Messages per second through a Node echo function and their latency, tracing on and off, on the embedded log and on Kafka.
  *
- *     node bench/queue.ts [--messages 6000] [--rounds 5] [--maker embedded|kafka] [--client local|http|both] [--no-whole]
+ *     node bench/queue.ts [--messages 12000] [--rounds 5] [--maker embedded|kafka] [--client local|http|both] [--no-whole]
  *
  * Router, executor, queue and trigger run in this process, as in `spoor platform`; the function is an instance of its own. With
  * tracing on everybody writes journals (the agent that drains them is measured in bench/agent.ts). Off: no journal, and the
@@ -41,7 +41,8 @@ import { runWhole } from './queue/whole.ts';
 const PARTITIONS = 12;
 const PARALLELISM = 4;
 const LATENCY_MESSAGES = 300;
-const WARM_UP = 500;
+/** Each round has a function process of its own, which first has to compile what it runs. */
+const WARM_UP = 5_000;
 const WHOLE_MESSAGES = 20_000;
 const WHOLE_ROUNDS = 2;
 
@@ -56,7 +57,7 @@ type Client = 'local' | 'http';
 
 const { values } = parseArgs({
   options: {
-    messages: { type: 'string', default: '6000' },
+    messages: { type: 'string', default: '12000' },
     rounds: { type: 'string', default: '5' },
     maker: { type: 'string' },
     client: { type: 'string', default: 'local' },

@@ -63,6 +63,44 @@ export function wordToHex(word: number): string {
   );
 }
 
+/** More than any digit: its bit stays in what is or-ed together. */
+const NO_DIGIT = 0x100;
+const DIGITS = new Uint16Array(128).fill(NO_DIGIT);
+for (let digit = 0; digit < 16; digit++) DIGITS[digit.toString(16).charCodeAt(0)] = digit;
+
+let read = 0;
+
+/** The word at digit `offset` of what somebody sent; whether it was hex, in lower case, `wasHex()` says of all that was read since. */
+export function readWord(text: string, offset: number): number {
+  let word = 0;
+  for (let byte = 0; byte < 4; byte++) {
+    const high = digitAt(text, offset + 2 * byte);
+    const low = digitAt(text, offset + 2 * byte + 1);
+    read |= high | low;
+    word |= ((high << 4) | low) << (8 * byte);
+  }
+  return word;
+}
+
+/** Two digits as a number; see `readWord`. */
+export function readByte(text: string, offset: number): number {
+  const high = digitAt(text, offset);
+  const low = digitAt(text, offset + 1);
+  read |= high | low;
+  return (high << 4) | low;
+}
+
+export function wasHex(): boolean {
+  const isHex = (read & NO_DIGIT) === 0;
+  read = 0;
+  return isHex;
+}
+
+function digitAt(text: string, offset: number): number {
+  const code = text.charCodeAt(offset);
+  return code < 128 ? (DIGITS[code] as number) : NO_DIGIT;
+}
+
 /** The word at digit `offset` of a hex string that is known to be valid. */
 export function hexToWord(hex: string, offset: number): number {
   return (

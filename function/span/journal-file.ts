@@ -41,6 +41,8 @@ export class JournalFile {
   readonly #isReserved: Uint8Array;
   #map: FileMap | undefined;
   #mappedDrained: Uint32Array | undefined;
+  /** Spans and log records. */
+  #mappedDropped: BigUint64Array | undefined;
   /** Positional writes only: the current segment as it is, or is about to be, in the file. */
   #stagingBytes = new Uint8Array(0);
   #closed = false;
@@ -83,6 +85,7 @@ export class JournalFile {
     if (!map) return false;
     this.#map = map;
     this.#mappedDrained = new Uint32Array(map.buffer, HEADER.drained, this.segmentCount);
+    this.#mappedDropped = new BigUint64Array(map.buffer, HEADER.droppedSpans, 2);
     this.#storeHeader(HEADER.transport, TRANSPORT.map);
     return true;
   }
@@ -128,16 +131,15 @@ export class JournalFile {
     return this.#tryWrite(bytes, from + 4, to, at) && this.#tryWrite(bytes, from, from + 4, at);
   }
 
-  /** Stores the two counts of the header. */
+  /** Stores the two counts of the header. A burst that finds no room comes here for every span: no system call where there is a mapping. */
   storeDropped(spans: number, logs: number): void {
-    for (const [offset, count] of [
-      [HEADER.droppedSpans, spans],
-      [HEADER.droppedLogs, logs],
-    ] as const) {
-      const bytes = new DataView(new ArrayBuffer(8));
-      bytes.setBigUint64(0, BigInt(count), true);
-      this.#tryWrite(new Uint8Array(bytes.buffer), 0, 8, offset);
+    if (this.#mappedDropped) {
+      Atomics.store(this.#mappedDropped, 0, BigInt(spans));
+      Atomics.store(this.#mappedDropped, 1, BigInt(logs));
+      return;
     }
+    const counts = new Uint8Array(BigUint64Array.of(BigInt(spans), BigInt(logs)).buffer);
+    this.#tryWrite(counts, 0, counts.length, HEADER.droppedSpans);
   }
 
   /** Closes the file. A mapping stays, and stays written to by nobody. */

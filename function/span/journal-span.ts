@@ -23,7 +23,7 @@ import {
 import { isTimeInput, monotonicMs, toMonotonicMs } from './clock.ts';
 import { hexToWord, randomWord, wordToHex } from './ids.ts';
 import type { JournalWriter, RawIds } from './journal-writer.ts';
-import { CheckedSpanContext } from './span-context.ts';
+import { CheckedSpanContext, type IdWords } from './span-context.ts';
 import type { SpanLimits } from './tracing-env.ts';
 
 /** What all spans of one Tracing share. */
@@ -239,9 +239,22 @@ export class JournalSpan implements Span, RawIds {
   }
 
   end(endTime?: TimeInput): void {
+    if (this.#recording) this.#end(endTime === undefined ? monotonicMs() : toMonotonicMs(endTime), '', 0);
+  }
+
+  /** Ends at the monotonic `endMs` and sets a last attribute, in one record instead of two. */
+  endWith(endMs: number, key: string, value: number): void {
     if (!this.#recording) return;
+    if (this.#attributes < this.#home.limits.attributeCount || this.#admits(key))
+      this.#end(endMs, key, value);
+    else {
+      this.#droppedAttributes += 1;
+      this.#end(endMs, '', 0);
+    }
+  }
+
+  #end(endMs: number, key: string, value: number): void {
     this.#recording = false;
-    const endMs = endTime === undefined ? monotonicMs() : toMonotonicMs(endTime);
     const more = this.#more ?? NOTHING_MORE;
     this.#home.writer.end(
       this,
@@ -251,6 +264,8 @@ export class JournalSpan implements Span, RawIds {
       this.#droppedAttributes,
       more.droppedEvents,
       more.droppedLinks,
+      key,
+      value,
     );
   }
 
@@ -311,7 +326,7 @@ const LINK_FLAG_KNOWS_REMOTE = 0x100;
 const LINK_FLAG_IS_REMOTE = 0x200;
 
 /** The words of a valid context, without the way over hex for a span of ours. */
-export function rawIds(context: SpanContext): Pick<RawIds, 't0' | 't1' | 't2' | 't3' | 's0' | 's1'> {
+export function rawIds(context: SpanContext): IdWords {
   return {
     t0: hexToWord(context.traceId, 0),
     t1: hexToWord(context.traceId, 8),

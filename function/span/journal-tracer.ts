@@ -9,10 +9,10 @@ import {
   type Tracer,
 } from '@opentelemetry/api';
 import { contextManager } from './context-manager.ts';
-import { hexToWord, randomWord, wordToHex } from './ids.ts';
-import { JournalSpan, type SpanHome } from './journal-span.ts';
+import { randomWord, wordToHex } from './ids.ts';
+import { JournalSpan, rawIds, type SpanHome } from './journal-span.ts';
 import { NO_PARENT, type Sampler } from './sampler.ts';
-import { isValid } from './span-context.ts';
+import { isValid, ReadSpanContext } from './span-context.ts';
 import { isSuppressed } from './suppress.ts';
 
 /** A tracer whose spans go to a journal; one that is switched off hands the parent's context on. */
@@ -81,23 +81,9 @@ export class JournalTracer implements Tracer {
       this.#begin(span, name, options, true);
       return span;
     }
-    const { traceId, spanId, traceState } = parent;
-    const t0 = hexToWord(traceId, 0);
-    const t1 = hexToWord(traceId, 8);
-    const t2 = hexToWord(traceId, 16);
-    const t3 = hexToWord(traceId, 24);
+    const { t0, t1, t2, t3, s0, s1 } = parent instanceof ReadSpanContext ? parent.words : rawIds(parent);
     if (!this.#sampler.isSampled(parent.traceFlags, t0, t1, t2, t3)) return unsampled(parent);
-    const span = new JournalSpan(
-      home,
-      t0,
-      t1,
-      t2,
-      t3,
-      hexToWord(spanId, 0),
-      hexToWord(spanId, 8),
-      traceId,
-      traceState,
-    );
+    const span = new JournalSpan(home, t0, t1, t2, t3, s0, s1, parent.traceId, parent.traceState);
     this.#begin(span, name, options, true);
     return span;
   }

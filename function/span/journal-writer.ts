@@ -9,15 +9,10 @@
 import { checkWallClock, monotonicMs, wallUnixNano } from './clock.ts';
 import type { JournalFile, Segment } from './journal-file.ts';
 import { align, ATTRIBUTE_BYTES, FIXED_BYTES, MAX_DEPTH, RECORD, VALUE } from './journal-format.ts';
+import type { IdWords } from './span-context.ts';
 
-/** A span's raw ids: trace, span and parent, in words as in ids.ts; zeros for a parent that is not there. */
-export interface RawIds {
-  readonly t0: number;
-  readonly t1: number;
-  readonly t2: number;
-  readonly t3: number;
-  readonly s0: number;
-  readonly s1: number;
+/** A span's raw ids: trace, span and parent; zeros for a parent that is not there. */
+export interface RawIds extends IdWords {
   readonly p0: number;
   readonly p1: number;
 }
@@ -209,7 +204,7 @@ export class JournalWriter {
   /** LINK from the span `ids` to the trace and span of `linked`. */
   link(
     ids: RawIds,
-    linked: Pick<RawIds, 't0' | 't1' | 't2' | 't3' | 's0' | 's1'>,
+    linked: IdWords,
     flags: number,
     traceState: string,
     attributes: AttributeSource | undefined,
@@ -236,7 +231,7 @@ export class JournalWriter {
     }
   }
 
-  /** END. False: no room; the span is counted as dropped, and its START stays without an end. */
+  /** END, with a last attribute if it has a key. False: no room; the span is counted as dropped, and its START stays without an end. */
   end(
     ids: RawIds,
     timeMs: number,
@@ -245,6 +240,8 @@ export class JournalWriter {
     droppedAttributes: number,
     droppedEvents: number,
     droppedLinks: number,
+    key: string,
+    value: number,
   ): boolean {
     for (;;) {
       const at = this.#open(FIXED_BYTES.end);
@@ -256,7 +253,9 @@ export class JournalWriter {
       this.#doubles[(at + 16) >> 3] = timeMs;
       words[w + 6] = statusCode | (Math.min(droppedAttributes, 0xffff) << 16);
       words[w + 7] = Math.min(droppedEvents, 0xffff) | (Math.min(droppedLinks, 0xffff) << 16);
-      words[w + 1] = statusMessage === '' ? 0 : this.#putUnnamed(statusMessage);
+      words[w + 1] =
+        (statusMessage === '' ? 0 : this.#putUnnamed(statusMessage)) +
+        (key === '' ? 0 : this.#putAttribute(key, value));
       const outcome = this.#commit(at, RECORD.end);
       if (outcome === DONE) return true;
       if (outcome === DROPPED) return this.dropSpan();
@@ -279,7 +278,7 @@ export class JournalWriter {
 
   /** LOG; `ids` undefined for a line that belongs to no span. False: no room, the log record is dropped and counted. */
   log(
-    ids: Pick<RawIds, 't0' | 't1' | 't2' | 't3' | 's0' | 's1'> | undefined,
+    ids: IdWords | undefined,
     timeMs: number,
     severityNumber: number,
     source: number,

@@ -30,6 +30,37 @@ export class CheckedSpanContext implements SpanContext {
   }
 }
 
+/**
+ * A caller's context as it was read from a header: its ids also as the words of ids.ts, since a span is about to be started below it.
+ * On the prototype and in private, as others compare and spread contexts.
+ */
+export class ReadSpanContext extends CheckedSpanContext {
+  readonly #words: IdWords;
+
+  constructor(
+    ids: { readonly traceId: string; readonly spanId: string; readonly traceFlags: number },
+    words: IdWords,
+    traceState: TraceState | undefined,
+  ) {
+    super(ids, traceState);
+    this.#words = words;
+  }
+
+  get words(): IdWords {
+    return this.#words;
+  }
+}
+
+/** A trace's and a span's ids as words, see ids.ts. */
+export interface IdWords {
+  readonly t0: number;
+  readonly t1: number;
+  readonly t2: number;
+  readonly t3: number;
+  readonly s0: number;
+  readonly s1: number;
+}
+
 export function isValid(context: SpanContext): boolean {
   return context instanceof CheckedSpanContext || isSpanContextValid(context);
 }

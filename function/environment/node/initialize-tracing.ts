@@ -95,7 +95,8 @@ export function initializeTracing(run: Run, identity: FunctionIdentity, options:
           [FAAS_COLDSTART]: coldStart === undefined ? first : coldStart === 'true',
           [HTTP_REQUEST_METHOD]: request.method ?? 'GET',
           [URL_PATH]: pathOf(request.url ?? '/'),
-          ...(requestId && { [SPOOR_REQUEST_ID]: requestId }),
+          // Not spread in when there is one: that doubles what this object costs.
+          [SPOOR_REQUEST_ID]: requestId === '' ? undefined : requestId,
         },
       },
       caller,

@@ -12,6 +12,7 @@ import { Fault } from './fault.ts';
 import type { FunctionResponse } from './function-response.ts';
 import type { LoadWatch, Watched } from './watch-load.ts';
 import { monotonicMs } from '../../span/clock.ts';
+import { JournalSpan } from '../../span/journal-span.ts';
 
 const INVOCATION = createContextKey('spoor invocation');
 /** The API's own key for the active span; all its versions share it, or they could not share a context. */
@@ -123,27 +124,31 @@ export class Invocation implements Watched {
   #end(answered = this.#response.headersSent && (this.#response.writableFinished || this.#failed)): void {
     if (this.#over) return;
     this.#over = true;
-    const response = this.#response;
-    if (answered) {
-      const status = response.statusCode;
-      this.span.setAttribute(HTTP_RESPONSE_STATUS_CODE, status);
-      if (status >= 500 && !this.#failed) {
-        this.span.setAttribute(ERROR_TYPE, String(status));
-        this.span.setStatus({ code: SpanStatusCode.ERROR });
-      }
-    } else {
+    if (answered) this.#endAnswered(this.#response.statusCode);
+    else {
       // Nobody heard an answer.
       this.span.setAttribute(SPOOR_REASON, 'client_disconnect');
       this.span.addEvent('client disconnected');
-    }
-    if (this.#watch === undefined) this.span.end();
-    else {
-      const nowMs = monotonicMs();
-      this.#watch.end(this, this.span, nowMs);
-      this.span.end(nowMs);
+      this.#tellLoad(monotonicMs());
+      this.span.end();
     }
     this.#ended(this);
     if (this.#afterwards !== undefined) for (const step of this.#afterwards) step();
+  }
+
+  #endAnswered(status: number): void {
+    if (status >= 500 && !this.#failed) {
+      this.span.setAttribute(ERROR_TYPE, String(status));
+      this.span.setStatus({ code: SpanStatusCode.ERROR });
+    }
+    if (!(this.span instanceof JournalSpan)) return;
+    const nowMs = monotonicMs();
+    this.#tellLoad(nowMs);
+    this.span.endWith(nowMs, HTTP_RESPONSE_STATUS_CODE, status);
+  }
+
+  #tellLoad(nowMs: number): void {
+    this.#watch?.end(this, this.span, nowMs);
   }
 }
 
