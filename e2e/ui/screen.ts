@@ -16,8 +16,10 @@ export interface Screen extends AsyncDisposable {
   shoot(name: string): Promise<void>;
   /** No rule of axe is broken in a way that it calls serious or critical. */
   assertAccessible(): Promise<void>;
-  /** Nothing sticks out at the right: wide things scroll inside themselves. */
+  /** Nothing sticks out at the right: wide things scroll, or are cut, inside themselves. */
   assertFits(): Promise<void>;
+  /** Another width or colour scheme, of the page that is open. */
+  change(to: { readonly width: number; readonly scheme: 'light' | 'dark' }): Promise<void>;
 }
 
 export async function openScreen(
@@ -64,10 +66,11 @@ export async function openScreen(
     },
     assertAccessible: async () => {
       // Evaluated by the debugger, which the page's policy does not bind.
-      await page.evaluate(AXE);
+      if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(AXE);
       const broken = await page.evaluate(async () => {
-        const { axe } = globalThis as unknown as { axe: { run(): Promise<AxeResults> } };
-        const { violations } = await axe.run();
+        const { axe } = globalThis as unknown as { axe: Axe };
+        // Only what is broken is gathered in full.
+        const { violations } = await axe.run({ resultTypes: ['violations'] });
         return violations
           .filter(({ impact }) => impact === 'serious' || impact === 'critical')
           .map(
@@ -82,21 +85,49 @@ export async function openScreen(
     },
     assertFits: async () => {
       const most = page.viewportSize()?.width ?? 0;
-      const wide = await page
-        .locator('#main > *, #main > * > *, header')
-        .evaluateAll(
-          (elements, right) =>
-            elements
-              .filter((element) => element.getBoundingClientRect().right > right + 1)
-              .map((element) => element.className),
-          most,
-        );
+      const wide = await page.evaluate<string[]>(`(${findWide.toString()})(${most})`);
       assert.deepEqual(wide, [], `wider than ${most}: ${page.url()}`);
+    },
+    change: async ({ width, scheme }) => {
+      await page.emulateMedia({ colorScheme: scheme });
+      await page.setViewportSize({ width, height: options.height ?? 900 });
+      // What follows the size of its box has followed, and is drawn.
+      await page.evaluate(
+        'new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(0))))',
+      );
     },
     [Symbol.asyncDispose]: () => context.close(),
   };
 }
 
+/** Runs in the page. The page's own box scrolls down, and so hides what is too wide for it: that counts as sticking out. */
+function findWide(most: number): string[] {
+  const screen = globalThis as unknown as PageLike;
+  const isCut = (element: ElementLike): boolean => {
+    for (let box = element.parentElement; box && !box.matches('.page, #main'); box = box.parentElement)
+      if (screen.getComputedStyle(box).overflowX !== 'visible') return true;
+    return false;
+  };
+  return [...screen.document.querySelectorAll('header, header *, #main *')]
+    .filter((element) => element.getBoundingClientRect().right > most + 1 && !isCut(element))
+    .map((element) => element.outerHTML.slice(0, 120))
+    .slice(0, 4);
+}
+
+interface ElementLike {
+  readonly outerHTML: string;
+  readonly parentElement: ElementLike | null;
+  matches(selector: string): boolean;
+  getBoundingClientRect(): { readonly right: number };
+}
+interface PageLike {
+  readonly document: { querySelectorAll(selector: string): Iterable<ElementLike> };
+  getComputedStyle(element: ElementLike): { readonly overflowX: string };
+}
+
+interface Axe {
+  run(options: { readonly resultTypes: readonly string[] }): Promise<AxeResults>;
+}
 interface AxeResults {
   readonly violations: readonly {
     readonly id: string;

@@ -4,13 +4,14 @@ import { LOGS_SEARCH, type LogsSearch } from './logs/logs-search.ts';
 import { TOPICS_SEARCH, type TopicsSearch } from './topics/topics-search.ts';
 import { HomePage } from './home/home-page.tsx';
 import { SearchPage } from './search/search-page.tsx';
+import { NoSuchPage } from './shell/no-such-page.tsx';
 import { PageError } from './shell/notice.tsx';
 import { readLookback } from './shell/lookback.tsx';
 import { Shell } from './shell/shell.tsx';
 
 const rootRoute = createRootRoute({
   component: Shell,
-  notFoundComponent: () => <PageError title="There is no such page" />,
+  notFoundComponent: NoSuchPage,
   errorComponent: ({ error }) => <PageError title="This page failed" error={error} />,
 });
 

@@ -1,3 +1,5 @@
+import { noteReached } from './reach.ts';
+
 /** What the server said when it did not answer as asked. */
 export class ApiError extends Error {
   readonly status: number;
@@ -52,11 +54,13 @@ async function request<T>(
     response = await fetch(path, { ...init, signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
   } catch (error) {
     if (signal?.aborted) throw error;
+    if (!timeout.aborted) noteReached(false);
     throw new ApiError(
       0,
       timeout.aborted ? `no answer within ${timeoutMs / 1_000} s` : 'the backend cannot be reached',
     );
   }
+  noteReached(true);
   const text = await response.text();
   if (!response.ok) throw new ApiError(response.status, messageIn(text) ?? `HTTP ${response.status}`);
   return JSON.parse(text) as T;

@@ -6,6 +6,7 @@ import type {
   FlowJson,
   FunctionJson,
   FunctionsJson,
+  HeatmapJson,
   IncomingLinkJson,
   JaegerTrace,
   LogJson,
@@ -29,14 +30,19 @@ import type { TopicsSearch } from '../topics/topics-search.ts';
 import type { SearchParams } from '../search/params.ts';
 import { queryText } from '../search/query-text.ts';
 import { startMsOf } from '../search/summary.ts';
+import { askFrom, mergeNewest } from '../home/newest.ts';
 import { ApiError, getJson } from './client.ts';
+
+const REFRESH_MS = 10_000;
+/** Only while the tab shows (the library sees to that), and at once when it shows again. */
+const POLLED = { refetchInterval: REFRESH_MS, refetchOnWindowFocus: true } as const;
 
 export function servicesQuery() {
   return queryOptions({
     queryKey: ['services'],
     queryFn: async ({ signal }) =>
       (await getJson<{ services: readonly string[] }>('/api/v3/services', signal)).services,
-    refetchInterval: 15_000,
+    ...POLLED,
   });
 }
 
@@ -58,36 +64,35 @@ export interface SearchAnswer {
   readonly toMs: number;
 }
 
-export function searchQuery(search: SearchParams, tags: Readonly<Record<string, string | null>>) {
+/**
+ * The newest traces of a time, or of those that failed, which a page asks for again and again: only what began since the last asking,
+ * and what was young then and may have grown.
+ */
+export function newestQuery(asked: {
+  readonly lookbackMs: number;
+  readonly most: number;
+  readonly isError: boolean;
+}) {
+  const { lookbackMs, most, isError } = asked;
+  const key = ['newest', lookbackMs, most, isError] as const;
   return queryOptions({
-    queryKey: ['search', { ...search, live: false }],
-    queryFn: async ({ signal }): Promise<SearchAnswer> => {
-      const toMs = search.toMs || Date.now();
-      const fromMs = search.fromMs || toMs - search.lookbackMinutes * 60_000;
-      const attributes = { ...tags, ...(search.errors ? { error: 'true' } : {}) };
+    queryKey: key,
+    queryFn: async ({ client, signal }): Promise<readonly TraceSummaryJson[]> => {
+      const known = client.getQueryData<readonly TraceSummaryJson[]>(key) ?? [];
+      const fromMs = Date.now() - lookbackMs;
       const params = new URLSearchParams({
-        'query.startTimeMin': new Date(fromMs).toISOString(),
-        // Clocks of other machines may be a little ahead.
-        'query.startTimeMax': new Date(search.toMs || toMs + 60_000).toISOString(),
-        'query.searchDepth': String(search.limit),
+        'query.startTimeMin': new Date(askFrom(known, fromMs)).toISOString(),
+        'query.startTimeMax': new Date(Date.now() + AHEAD_MS).toISOString(),
+        'query.searchDepth': String(most),
       });
-      const set = (name: string, value: string) => {
-        if (value !== '') params.set(name, value);
-      };
-      set('query.serviceName', search.service);
-      set('query.operationName', search.operation);
-      set('query.durationMin', search.min);
-      set('query.durationMax', search.max);
-      if (Object.keys(attributes).length > 0) params.set('query.attributes', JSON.stringify(attributes));
+      if (isError) params.set('query.attributes', '{"error":"true"}');
       const { summaries } = await getJson<{ summaries: readonly TraceSummaryJson[] }>(
         `/api/v3/trace-summaries?${params}`,
         signal,
       );
-      // The server finds what has any span in the time; a stretch of the plot means the traces that stand there, by their start.
-      const isThere = (summary: TraceSummaryJson) =>
-        startMsOf(summary) >= fromMs && startMsOf(summary) <= toMs;
-      return { summaries: search.fromMs > 0 ? summaries.filter(isThere) : summaries, fromMs, toMs };
+      return mergeNewest(known, summaries, fromMs, most);
     },
+    ...POLLED,
     placeholderData: keepPreviousData,
   });
 }
@@ -123,7 +128,8 @@ export function joinPages(pages: readonly SearchJson[], search: SearchParams): S
   const toMs = search.toMs || Number(BigInt(first?.endUnixNano ?? 0) / 1_000_000n) - AHEAD_MS;
   const byId = new Map(pages.flatMap(({ traces }) => traces.map((trace) => [trace.traceId, trace])));
   const summaries = [...byId.values()].filter(
-    (trace) => search.fromMs === 0 || (startMsOf(trace) >= fromMs && startMsOf(trace) <= toMs),
+    (trace) =>
+      search.fromMs === 0 || search.bySpan || (startMsOf(trace) >= fromMs && startMsOf(trace) <= toMs),
   );
   return { summaries, fromMs, toMs };
 }
@@ -267,13 +273,11 @@ export function incomingLinksQuery(traceId: string, spanCount = 0) {
   });
 }
 
-const REFRESH_MS = 10_000;
-
 export function functionsQuery(lookbackMs: number) {
   return queryOptions({
     queryKey: ['functions', lookbackMs],
     queryFn: ({ signal }) => getJson<FunctionsJson>(`/api/functions?lookback=${lookbackMs}`, signal),
-    refetchInterval: REFRESH_MS,
+    ...POLLED,
     placeholderData: keepPreviousData,
   });
 }
@@ -283,7 +287,21 @@ export function functionQuery(name: string, lookbackMs: number) {
     queryKey: ['function', name, lookbackMs],
     queryFn: ({ signal }) =>
       getJson<FunctionJson>(`/api/functions/${encodeURIComponent(name)}?lookback=${lookbackMs}`, signal),
-    refetchInterval: REFRESH_MS,
+    ...POLLED,
+  });
+}
+
+/** How many calls of a function took how long, over time. */
+export function heatmapQuery(name: string, lookbackMs: number) {
+  return queryOptions({
+    queryKey: ['heatmap', name, lookbackMs],
+    queryFn: ({ signal }) =>
+      getJson<HeatmapJson>(
+        `/api/functions/${encodeURIComponent(name)}/heatmap?lookback=${lookbackMs}`,
+        signal,
+      ),
+    ...POLLED,
+    placeholderData: keepPreviousData,
   });
 }
 
@@ -292,7 +310,7 @@ export function redQuery(lookbackMs: number, kind: 'server' | 'producer' = 'serv
   return queryOptions({
     queryKey: ['red', kind, lookbackMs],
     queryFn: ({ signal }) => getJson<RedJson>(`/api/metrics/red?kind=${kind}&lookback=${lookbackMs}`, signal),
-    refetchInterval: REFRESH_MS,
+    ...POLLED,
     placeholderData: keepPreviousData,
   });
 }
@@ -311,7 +329,7 @@ export function logsQuery(search: LogsSearch & { readonly lookbackMs: number; re
   return queryOptions({
     queryKey: ['all-logs', params],
     queryFn: ({ signal }) => getJson<LogsJson>(`/api/logs?${params}`, signal),
-    refetchInterval: REFRESH_MS,
+    ...POLLED,
     placeholderData: keepPreviousData,
   });
 }
@@ -324,7 +342,7 @@ export function messagesQuery(
   return queryOptions({
     queryKey: ['messages', params],
     queryFn: ({ signal }) => getJson<MessagesJson>(`/api/messages?${params}`, signal),
-    refetchInterval: REFRESH_MS,
+    ...POLLED,
     placeholderData: keepPreviousData,
   });
 }
@@ -341,7 +359,7 @@ export function platformQuery() {
         throw error;
       }
     },
-    refetchInterval: REFRESH_MS,
+    ...POLLED,
   });
 }
 
@@ -350,7 +368,7 @@ export function topicsQuery(lookbackMs: number) {
   return queryOptions({
     queryKey: ['topics', lookbackMs],
     queryFn: ({ signal }) => getJson<TopicsJson>(`/api/topics?lookback=${lookbackMs}`, signal),
-    refetchInterval: REFRESH_MS,
+    ...POLLED,
     placeholderData: keepPreviousData,
   });
 }
@@ -378,7 +396,7 @@ export function mapQuery(lookbackMs: number, slice?: { readonly fromMs: number; 
   return queryOptions({
     queryKey: ['map', params],
     queryFn: ({ signal }) => getJson<MapJson>(`/api/map?${params}`, signal),
-    refetchInterval: slice ? false : REFRESH_MS,
+    ...(slice ? {} : POLLED),
     placeholderData: keepPreviousData,
   });
 }

@@ -32,18 +32,18 @@ export function LineSpark({ values }: { readonly values: readonly (number | unde
   const most = known.reduce((max, value) => Math.max(max, value), 0) || 1;
   const step = WIDTH / Math.max(1, values.length - 1);
   let path = '';
-  let isDown = false;
+  let dots = '';
   values.forEach((value, i) => {
-    if (value !== undefined) {
-      const y = HEIGHT - 2 - (value / most) * (HEIGHT - 4);
-      // A lone point is drawn as a short stroke.
-      path += `${isDown ? 'L' : 'M'}${(i * step).toFixed(1)} ${y.toFixed(1)}${isDown ? '' : 'h1'}`;
-    }
-    isDown = value !== undefined;
+    if (value === undefined) return;
+    const place = `${(i * step).toFixed(1)} ${(HEIGHT - 3 - (value / most) * (HEIGHT - 6)).toFixed(1)}`;
+    const isJoined = values[i - 1] !== undefined;
+    if (isJoined || values[i + 1] !== undefined) path += `${isJoined ? 'L' : 'M'}${place}`;
+    else dots += `M${place}h0.01`;
   });
   return (
     <Spark>
       <path d={path} className="spark-line" />
+      <path d={dots} className="spark-dot" />
     </Spark>
   );
 }
@@ -51,6 +51,7 @@ export function LineSpark({ values }: { readonly values: readonly (number | unde
 function Spark({ children }: { readonly children: React.ReactNode }) {
   return (
     <svg className="spark" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
+      <path d={`M0 ${HEIGHT - 0.5}H${WIDTH}`} className="spark-base" />
       {children}
     </svg>
   );

@@ -6,6 +6,7 @@ import { assignColors } from '../layout/colors.ts';
 import { place, type Range } from '../layout/range.ts';
 import type { Trace } from '../model/trace.ts';
 import { PageError } from '../shell/notice.tsx';
+import { useTitle } from '../shell/use-title.ts';
 import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
 import { showName } from '../text/name.ts';
@@ -17,6 +18,7 @@ import { type Merged, mergeTraces, type Side } from './merge.ts';
 export function ComparePage() {
   const { a, b } = useSearch({ from: '/compare' });
   const navigate = useNavigate({ from: '/compare' });
+  useTitle('Compare');
   const first = useQuery({ ...traceQuery(a ?? ''), enabled: a !== undefined });
   const second = useQuery({ ...traceQuery(b ?? ''), enabled: b !== undefined });
   const choose = (event: FormEvent<HTMLFormElement>) => {

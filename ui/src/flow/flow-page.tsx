@@ -5,10 +5,12 @@ import type { FlowJson } from '../../../backend/query/shapes.ts';
 import { flowQuery, platformQuery } from '../api/queries.ts';
 import { assignColors } from '../layout/colors.ts';
 import { PageError } from '../shell/notice.tsx';
+import { useTitle } from '../shell/use-title.ts';
 import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
 import { formatClock } from '../text/time.ts';
 import './flow.css';
+import { useRoom } from '../layout/use-room.ts';
 import { layOutJourney, type PlacedStep, STEP_WIDTH } from './journey-layout.ts';
 import { type Journey, journeyOf, type Step, type Try, type Way } from './journey.ts';
 
@@ -48,6 +50,7 @@ function FlowView({ flow }: { readonly flow: FlowJson }) {
     [journey],
   );
   const [first] = journey.steps;
+  useTitle(`Journey of ${first?.title ?? 'nothing'}`);
   return (
     <div className="page scrolls">
       <header className="page-head">
@@ -83,9 +86,10 @@ function Picture(props: { readonly journey: Journey; readonly colors: ReadonlyMa
     platform.data?.triggers.flatMap((trigger) => (trigger.kind === 'queue' ? [trigger.errorTopic] : [])),
   );
   const wentOn = new Set(journey.steps.map(({ causeId }) => causeId));
-  const layout = useMemo(() => layOutJourney(journey.steps, journey.ways), [journey]);
+  const [picture, room] = useRoom<HTMLDivElement>();
+  const layout = useMemo(() => layOutJourney(journey.steps, journey.ways, room), [journey, room]);
   return (
-    <div className="journey" tabIndex={0} role="region" aria-label="Picture of the journey">
+    <div ref={picture} className="journey" tabIndex={0} role="region" aria-label="Picture of the journey">
       <div className="journey-canvas" style={{ width: layout.width, height: layout.height }}>
         <svg width={layout.width} height={layout.height} aria-hidden="true">
           {layout.ways.map(({ way, path }) => (

@@ -2,7 +2,12 @@ import type { Step, Way } from './journey.ts';
 
 export const STEP_WIDTH = 188;
 const COLUMN_GAP = 76;
+/** How long a record waited is written in it. */
+const LEAST_COLUMN_GAP = 60;
 const ROW_GAP = 18;
+/** From one rank to the next when they stand below each other, and between neighbours then. */
+const RANK_GAP = 42;
+const SIDE_GAP = 24;
 const HEAD = 46;
 const TRY = 18;
 const MOST_TRIES = 5;
@@ -30,54 +35,80 @@ export interface JourneyLayout {
   readonly height: number;
 }
 
-/** Time goes to the right, a column for each step on the way; what one step caused stands in the middle beside it. */
-export function layOutJourney(steps: readonly Step[], ways: readonly Way[]): JourneyLayout {
+/**
+ * Time goes to the right, a column for each step on the way; where there is no room for that, down. What one step caused stands in the
+ * middle beside it.
+ */
+export function layOutJourney(steps: readonly Step[], ways: readonly Way[], room = Infinity): JourneyLayout {
   const { drawn, more } = foldAlike(steps);
   const ids = new Set(drawn.map(({ id }) => id));
   const effects = Map.groupBy(drawn, (step) => (ids.has(step.causeId) ? step.causeId : ''));
-  const placed = new Map<string, PlacedStep>();
-  let bottom = 0;
+  const ranks = new Map<string, number>();
+  for (const step of drawn) ranks.set(step.id, (ranks.get(step.causeId) ?? -1) + 1);
+  const count = drawn.reduce((max, { id }) => Math.max(max, (ranks.get(id) ?? 0) + 1), 0);
+  const gap = Math.min(COLUMN_GAP, (room - count * STEP_WIDTH) / Math.max(1, count - 1));
+  const isDown = gap < LEAST_COLUMN_GAP;
+  const heights = Array.from({ length: count }, (_, rank) =>
+    drawn.reduce((max, step) => (ranks.get(step.id) === rank ? Math.max(max, heightOf(step)) : max), 0),
+  );
+  const startOf = (rank: number) =>
+    isDown
+      ? heights.slice(0, rank).reduce((sum, height) => sum + height + RANK_GAP, 0)
+      : rank * (STEP_WIDTH + gap);
 
-  const put = (step: Step, column: number): PlacedStep => {
-    const height = heightOf(step);
-    const below = (effects.get(step.id) ?? []).map((effect) => put(effect, column + 1));
+  const placed = new Map<string, PlacedStep>();
+  // Across the ranks: how far they are filled.
+  let reached = 0;
+  const put = (step: Step): { readonly from: number; readonly to: number } => {
+    const size = isDown ? STEP_WIDTH : heightOf(step);
+    const below = (effects.get(step.id) ?? []).map(put);
     const [first] = below;
     const last = below.at(-1);
-    let y = bottom;
+    let side = reached;
     if (first && last)
-      y = Math.max(first.y, (first.y + first.height / 2 + last.y + last.height / 2) / 2 - height / 2);
-    bottom = Math.max(bottom, y + height + ROW_GAP);
-    const entry = {
+      side = Math.max(first.from, ((first.from + first.to) / 2 + (last.from + last.to) / 2) / 2 - size / 2);
+    reached = Math.max(reached, side + size + (isDown ? SIDE_GAP : ROW_GAP));
+    const along = startOf(ranks.get(step.id) ?? 0);
+    placed.set(step.id, {
       step,
-      x: column * (STEP_WIDTH + COLUMN_GAP),
-      y,
-      height,
+      x: isDown ? side : along,
+      y: isDown ? along : side,
+      height: heightOf(step),
       moreAlike: more.get(step.id) ?? 0,
-    };
-    placed.set(step.id, entry);
-    return entry;
+    });
+    return { from: side, to: side + size };
   };
-  for (const root of effects.get('') ?? []) put(root, 0);
+  for (const root of effects.get('') ?? []) put(root);
 
   const all = [...placed.values()];
   return {
     steps: all,
     ways: ways.flatMap((way) => {
       const [from, to] = [placed.get(way.from), placed.get(way.to)];
-      if (!from || !to) return [];
-      const [x1, y1, x2, y2] = [from.x + STEP_WIDTH, from.y + HEAD / 2, to.x, to.y + HEAD / 2];
-      const bend = Math.max(24, (x2 - x1) / 2);
-      return [
-        {
-          way,
-          path: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`,
-          labelX: (x1 + x2) / 2,
-          labelY: (y1 + y2) / 2,
-        },
-      ];
+      return from && to ? [{ way, ...(isDown ? routeDown(from, to) : routeRight(from, to)) }] : [];
     }),
     width: all.reduce((max, { x }) => Math.max(max, x + STEP_WIDTH), 0),
     height: all.reduce((max, { y, height }) => Math.max(max, y + height), 0),
+  };
+}
+
+function routeRight(from: PlacedStep, to: PlacedStep) {
+  const [x1, y1, x2, y2] = [from.x + STEP_WIDTH, from.y + HEAD / 2, to.x, to.y + HEAD / 2];
+  const bend = Math.max(24, (x2 - x1) / 2);
+  return {
+    path: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`,
+    labelX: (x1 + x2) / 2,
+    labelY: (y1 + y2) / 2,
+  };
+}
+
+function routeDown(from: PlacedStep, to: PlacedStep) {
+  const [x1, y1, x2, y2] = [from.x + STEP_WIDTH / 2, from.y + from.height, to.x + STEP_WIDTH / 2, to.y];
+  const bend = Math.max(18, (y2 - y1) / 2);
+  return {
+    path: `M${x1} ${y1}C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2}`,
+    labelX: (x1 + x2) / 2,
+    labelY: (y1 + y2) / 2,
   };
 }
 

@@ -1,12 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import { type ReactNode, useState } from 'react';
-import type {
-  FunctionGroupJson,
-  FunctionJson,
-  FunctionPointJson,
-  InvocationJson,
-} from '../../../backend/query/shapes.ts';
+import type { FunctionJson, FunctionPointJson, InvocationJson } from '../../../backend/query/shapes.ts';
 import { functionQuery, platformQuery } from '../api/queries.ts';
 import { gridOf } from '../chart/grid.ts';
 import { TimeChart } from '../chart/time-chart.tsx';
@@ -14,15 +9,18 @@ import { stageColor } from '../layout/stages.ts';
 import { quote } from '../search/query-text.ts';
 import { LookbackPicker, useLookback } from '../shell/lookback.tsx';
 import { PageError } from '../shell/notice.tsx';
+import { useTitle } from '../shell/use-title.ts';
 import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
 import { formatCount, formatPercent, formatRate } from '../text/number.ts';
 import { formatAgo, formatClock } from '../text/time.ts';
 import { Configuration } from './configuration.tsx';
 import './function-page.css';
+import { HeatMap } from './heat-map.tsx';
 import { InstanceLanes } from './instance-lanes.tsx';
 import { RecentLogs } from './recent-logs.tsx';
 import { TestForm } from './test-form.tsx';
+import { Versions } from './versions.tsx';
 
 /** One function: how often, how long, how cold, what fails and what the failed have in common. */
 export function FunctionPage() {
@@ -32,6 +30,7 @@ export function FunctionPage() {
   const platform = useQuery(platformQuery());
   const config = platform.data?.functions.find((each) => each.name === name);
   const [isTesting, setTesting] = useState(false);
+  useTitle(name);
   return (
     <div className="page scrolls" key={name}>
       <header className="page-head">
@@ -58,7 +57,7 @@ export function FunctionPage() {
       {config && isTesting && <TestForm config={config} />}
       {found.data ? (
         <>
-          <Facts name={name} data={found.data} />
+          <Facts name={name} data={found.data} lookbackMs={lookback.ms} />
           <InstanceLanes
             instances={found.data.instances}
             running={platform.data?.instances.filter((instance) => instance.function === name)}
@@ -92,7 +91,8 @@ export function FunctionPage() {
   );
 }
 
-function Facts({ name, data }: { readonly name: string; readonly data: FunctionJson }) {
+function Facts(props: { readonly name: string; readonly data: FunctionJson; readonly lookbackMs: number }) {
+  const { name, data } = props;
   const { stats } = data;
   const grid = gridOf<FunctionPointJson>(data, data.points);
   const latency = (key: 'p50Nano' | 'p95Nano' | 'p99Nano') =>
@@ -105,7 +105,7 @@ function Facts({ name, data }: { readonly name: string; readonly data: FunctionJ
         <Tile
           name="Failed"
           value={formatPercent(stats.errorRate)}
-          note={`${formatCount(stats.errors)} of them`}
+          note={stats.errors > 0 ? `${formatCount(stats.errors)} of them` : ''}
           isBad={stats.errors > 0}
         />
         <Tile name="p50" value={formatDuration(Number(stats.p50Nano))} />
@@ -113,7 +113,7 @@ function Facts({ name, data }: { readonly name: string; readonly data: FunctionJ
         <Tile
           name="Cold"
           value={formatPercent(stats.coldStartRate)}
-          note={`${formatCount(stats.coldStarts)} starts`}
+          note={`${formatCount(stats.coldStarts)} ${stats.coldStarts === 1 ? 'start' : 'starts'}`}
         />
         <Tile name="Timed out" value={formatCount(stats.timeouts)} isBad={stats.timeouts > 0} />
         <Tile name="Retried" value={formatCount(stats.retries)} />
@@ -156,6 +156,7 @@ function Facts({ name, data }: { readonly name: string; readonly data: FunctionJ
           ]}
         />
       </div>
+      <HeatMap name={name} lookbackMs={props.lookbackMs} />
       {isPartial && (
         <p className="note dim">
           What follows is of the newest {formatCount(data.sampled)} calls; the charts are of all.
@@ -170,9 +171,7 @@ function Facts({ name, data }: { readonly name: string; readonly data: FunctionJ
         <Invocations title="Failed last" none="None failed." rows={data.failed} showsStatus />
         <Invocations title="Slowest" none="None." rows={data.slowest} />
       </div>
-      <div className="outlying">
-        <Groups title="Versions" rows={data.versions} />
-      </div>
+      <Versions versions={data.versions} />
     </>
   );
 }
@@ -369,74 +368,6 @@ function Invocations(props: {
           rowHeight={28}
         />
       )}
-    </Section>
-  );
-}
-
-function Groups({ title, rows }: { readonly title: string; readonly rows: readonly FunctionGroupJson[] }) {
-  const columns: readonly Column<FunctionGroupJson>[] = [
-    {
-      key: 'value',
-      title: title === 'Versions' ? 'Version' : 'Instance',
-      width: 'minmax(80px, 1fr)',
-      render: (row) => <span className="mono">{row.value || '(none)'}</span>,
-    },
-    {
-      key: 'calls',
-      title: 'Calls',
-      width: '54px',
-      isNumber: true,
-      sortBy: (row) => row.invocations,
-      render: (row) => formatCount(row.invocations),
-    },
-    {
-      key: 'errors',
-      title: 'Failed',
-      width: '54px',
-      isNumber: true,
-      sortBy: (row) => row.errors,
-      render: (row) =>
-        row.errors === 0 ? (
-          <span className="dim">·</span>
-        ) : (
-          <span className="error-text">{formatCount(row.errors)}</span>
-        ),
-    },
-    {
-      key: 'p50',
-      title: 'p50',
-      width: '70px',
-      isNumber: true,
-      sortBy: (row) => Number(row.p50Nano),
-      render: (row) => formatDuration(Number(row.p50Nano)),
-    },
-    {
-      key: 'p99',
-      title: 'p99',
-      width: '70px',
-      isNumber: true,
-      sortBy: (row) => Number(row.p99Nano),
-      render: (row) => formatDuration(Number(row.p99Nano)),
-    },
-    {
-      key: 'last',
-      title: 'Last call',
-      width: '80px',
-      isNumber: true,
-      isExtra: true,
-      render: (row) => formatAgo(Number(BigInt(row.lastSeenUnixNano) / 1_000_000n), Date.now()),
-    },
-  ];
-  return (
-    <Section title={title}>
-      <Table
-        label={title}
-        columns={columns}
-        rows={rows.slice(0, 12)}
-        rowKey={(row) => `${row.version} ${row.value}`}
-        rowHeight={28}
-      />
-      {rows.length > 12 && <p className="note dim">and {formatCount(rows.length - 12)} more</p>}
     </Section>
   );
 }

@@ -7,6 +7,8 @@ import { formatClock } from '../text/time.ts';
 import { layOutLanes } from './lanes.ts';
 
 const MOST_LANES = 14;
+const WIDTH = 1_000;
+const HEIGHT = 26;
 
 /** Which instance served when, by version: how many there were at once, which died and were replaced. */
 export function InstanceLanes(props: {
@@ -14,7 +16,10 @@ export function InstanceLanes(props: {
   /** What holds the function now; undefined when nobody knows. */
   readonly running: readonly InstanceJson[] | undefined;
 }) {
-  const { lanes, fromMs, toMs, mostAtOnce } = useMemo(() => layOutLanes(props.instances), [props.instances]);
+  const { lanes, fromMs, toMs, mostAtOnce, atOnce } = useMemo(
+    () => layOutLanes(props.instances),
+    [props.instances],
+  );
   const running = new Map(props.running?.map((instance) => [instance.id, instance]));
   const colors = useMemo(
     () => assignColors(props.instances.map(({ version }) => version)),
@@ -29,6 +34,13 @@ export function InstanceLanes(props: {
           {props.running && `, ${running.size} running now`}
         </span>
       </h2>
+      <div className="lane-count" aria-hidden="true">
+        <span className="dim">at once</span>
+        <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none">
+          <path d={areaOf(atOnce, mostAtOnce)} />
+        </svg>
+        <span className="mono dim">{mostAtOnce}</span>
+      </div>
       <ol className="lanes">
         {lanes.slice(0, MOST_LANES).map(({ instance, left, width }) => {
           const now = running.get(instance.value);
@@ -72,4 +84,12 @@ export function InstanceLanes(props: {
       )}
     </section>
   );
+}
+
+/** Steps up and down, filled. */
+function areaOf(atOnce: readonly { readonly at: number; readonly count: number }[], most: number): string {
+  let path = `M0 ${HEIGHT}`;
+  for (const { at, count } of atOnce)
+    path += `H${(at * WIDTH).toFixed(1)}V${(HEIGHT * (1 - count / most)).toFixed(1)}`;
+  return `${path}V${HEIGHT}z`;
 }

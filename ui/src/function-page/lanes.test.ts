@@ -15,7 +15,7 @@ const instance = (value: string, fromS: number, toS: number) => ({
 });
 
 void test('a lane runs from the first to the last call of its instance, the newest above', () => {
-  const { lanes, fromMs, toMs, mostAtOnce } = layOutLanes([
+  const { lanes, fromMs, toMs, mostAtOnce, atOnce } = layOutLanes([
     instance('a', 10, 20),
     instance('b', 15, 30),
     instance('c', 30, 30),
@@ -29,5 +29,16 @@ void test('a lane runs from the first to the last call of its instance, the newe
     ],
   );
   assert.deepEqual([fromMs, toMs, mostAtOnce], [10_000, 30_000, 2]);
+  assert.deepEqual(
+    atOnce.map(({ at, count }) => [at, count]),
+    [
+      [0, 1],
+      [0.25, 2],
+      [0.5, 1],
+      [1, 2],
+      [1, 1],
+      [1, 0],
+    ],
+  );
   assert.deepEqual(layOutLanes([]).lanes, []);
 });

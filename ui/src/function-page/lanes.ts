@@ -14,6 +14,8 @@ export interface Lanes {
   readonly toMs: number;
   /** Most that served within the same time. */
   readonly mostAtOnce: number;
+  /** How many served from here on, until the next; `at` is a fraction of the width. */
+  readonly atOnce: readonly { readonly at: number; readonly count: number }[];
 }
 
 /** From the first to the last invocation of each instance, over the time that all of them cover. */
@@ -28,7 +30,8 @@ export function layOutLanes(instances: readonly FunctionGroupJson[]): Lanes {
     fromMs + 1_000,
     times.reduce((max, { last }) => Math.max(max, last), -Infinity),
   );
-  if (times.length === 0) return { lanes: [], fromMs: 0, toMs: 0, mostAtOnce: 0 };
+  if (times.length === 0) return { lanes: [], fromMs: 0, toMs: 0, mostAtOnce: 0, atOnce: [] };
+  const changes = countAtOnce(times);
   return {
     lanes: times
       .toSorted((a, b) => b.last - a.last)
@@ -39,11 +42,15 @@ export function layOutLanes(instances: readonly FunctionGroupJson[]): Lanes {
       })),
     fromMs,
     toMs,
-    mostAtOnce: mostAtOnce(times),
+    mostAtOnce: changes.reduce((most, { count }) => Math.max(most, count), 0),
+    atOnce: changes.map(({ ms, count }) => ({ at: (ms - fromMs) / (toMs - fromMs), count })),
   };
 }
 
-function mostAtOnce(times: readonly { readonly first: number; readonly last: number }[]): number {
+/** The steps up and down, in order of time. */
+function countAtOnce(
+  times: readonly { readonly first: number; readonly last: number }[],
+): readonly { readonly ms: number; readonly count: number }[] {
   // Who begins where another ends overlaps it: both were seen in that millisecond.
   const changes = times
     .flatMap(({ first, last }) => [
@@ -51,13 +58,11 @@ function mostAtOnce(times: readonly { readonly first: number; readonly last: num
       { ms: last, by: -1 },
     ])
     .sort((a, b) => a.ms - b.ms || b.by - a.by);
-  let now = 0;
-  let most = 0;
-  for (const { by } of changes) {
-    now += by;
-    most = Math.max(most, now);
-  }
-  return most;
+  let count = 0;
+  return changes.map(({ ms, by }) => {
+    count += by;
+    return { ms, count };
+  });
 }
 
 function msOf(unixNano: string): number {

@@ -115,7 +115,7 @@ function functionColumns({
     },
     {
       key: 'wait-spark',
-      title: 'Queue wait over time',
+      title: 'Queue wait',
       width: 'minmax(80px, 0.6fr)',
       isExtra: true,
       render: (row) => {

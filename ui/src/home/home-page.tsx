@@ -8,6 +8,7 @@ import { assignColors } from '../layout/colors.ts';
 import { FirstRequest } from '../search/first-request.tsx';
 import { LookbackPicker, useLookback } from '../shell/lookback.tsx';
 import { PageError } from '../shell/notice.tsx';
+import { useTitle } from '../shell/use-title.ts';
 import { FunctionTable } from './function-table.tsx';
 import './home.css';
 import { lagsByFunction } from './lag.ts';
@@ -34,6 +35,7 @@ export function HomePage() {
     () => assignColors([...(services.data ?? []), ...rows.map(({ name }) => name)]),
     [services.data, rows],
   );
+  useTitle(troubles.length === 0 ? '' : `${troubles.length} wrong`);
 
   if (functions.isError && !functions.data)
     return (
@@ -55,10 +57,18 @@ export function HomePage() {
     <div className="page scrolls">
       <section className="home-now" aria-labelledby="now">
         <header className="page-head">
-          <h1 id="now">{troubles.length === 0 ? 'Nothing is wrong' : 'What is wrong'}</h1>
-          <span className="dim">
-            {rows.length} {rows.length === 1 ? 'function' : 'functions'}, looked at every 10 s
-          </span>
+          <h1 id="now">
+            {rows.length === 0
+              ? 'No function has run in this time'
+              : troubles.length === 0
+                ? 'Nothing is wrong'
+                : 'What is wrong'}
+          </h1>
+          {rows.length > 0 && (
+            <span className="dim">
+              {rows.length} {rows.length === 1 ? 'function' : 'functions'}, looked at every 10 s
+            </span>
+          )}
           <span className="spacer" />
           <LookbackPicker />
         </header>
@@ -76,14 +86,14 @@ export function HomePage() {
         )}
       </section>
       <LatestTraces lookbackMs={lookback.ms} />
-      <section className="home-section" aria-labelledby="functions">
-        <h2 id="functions">Functions</h2>
-        {rows.length === 0 ? (
-          <FirstRequest title="No function has run in this time" />
-        ) : (
+      {rows.length === 0 ? (
+        <FirstRequest title="How to make one run" />
+      ) : (
+        <section className="home-section" aria-labelledby="functions">
+          <h2 id="functions">Functions</h2>
           <FunctionTable rows={rows} colors={colors} grids={grids} lags={lags} />
-        )}
-      </section>
+        </section>
+      )}
       {topics.data && topics.data.topics.length > 0 && (
         <TopicLag topics={topics.data} platform={platform.data ?? null} />
       )}

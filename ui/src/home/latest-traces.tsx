@@ -1,8 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import type { TraceSummaryJson } from '../../../backend/query/shapes.ts';
-import { searchQuery } from '../api/queries.ts';
-import { DEFAULT_SEARCH } from '../search/params.ts';
+import { newestQuery } from '../api/queries.ts';
 import { durationOf, startMsOf } from '../search/summary.ts';
 import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
@@ -12,21 +11,13 @@ import { type SlowTrace, slowerThanUsual } from './slower.ts';
 const MOST_ROWS = 6;
 /** Newest traces that are looked at for what was slow. */
 const SAMPLE = 300;
-const REFRESH_MS = 10_000;
 
 /** The newest traces that failed, and those that took far longer than others like them: each a click from its verdict. */
 export function LatestTraces({ lookbackMs }: { readonly lookbackMs: number }) {
-  const search = { ...DEFAULT_SEARCH, lookbackMinutes: lookbackMs / 60_000 };
-  const failures = useQuery({
-    ...searchQuery({ ...search, errors: true, limit: MOST_ROWS }, {}),
-    refetchInterval: REFRESH_MS,
-  });
-  const newest = useQuery({
-    ...searchQuery({ ...search, limit: SAMPLE }, {}),
-    refetchInterval: REFRESH_MS,
-  });
-  const failed = (failures.data?.summaries ?? []).toSorted((a, b) => startMsOf(b) - startMsOf(a));
-  const slow = slowerThanUsual(newest.data?.summaries ?? [], MOST_ROWS);
+  const failures = useQuery(newestQuery({ lookbackMs, most: MOST_ROWS, isError: true }));
+  const newest = useQuery(newestQuery({ lookbackMs, most: SAMPLE, isError: false }));
+  const failed = failures.data ?? [];
+  const slow = slowerThanUsual(newest.data ?? [], MOST_ROWS);
   if (failed.length === 0 && slow.length === 0) return null;
   return (
     <div className="home-latest">
@@ -48,7 +39,7 @@ export function LatestTraces({ lookbackMs }: { readonly lookbackMs: number }) {
         <h2 id="slow">Slower than usual</h2>
         {slow.length === 0 ? (
           <p className="home-none">
-            None of the newest {newest.data?.summaries.length ?? 0} took three times its usual.
+            None of the newest {newest.data?.length ?? 0} took three times its usual.
           </p>
         ) : (
           <Table

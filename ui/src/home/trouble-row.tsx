@@ -12,6 +12,9 @@ const QUESTIONS: Readonly<Record<Trouble['kind'], string>> = {
   cold: 'Where does a cold start take its time?',
 };
 
+/** Causes that are about how a cold start went. */
+const COLD = /^(?:cold start|pool empty|waiting for capacity)/;
+
 /** What is wrong with a function, with the verdict on its newest example, a click away from the whole of it. */
 export function TroubleRow(props: {
   readonly trouble: Trouble;
@@ -26,7 +29,8 @@ export function TroubleRow(props: {
       ? detail.data?.failed[0]
       : kind === 'slow'
         ? detail.data?.slowest[0]
-        : detail.data?.slowest.find(({ coldStart }) => coldStart);
+        : // Of one that failed, the failure would be told.
+          detail.data?.slowest.find(({ coldStart, error }) => coldStart && !error);
   const why = useQuery({
     ...whyQuery(example?.traceId ?? '', 0),
     enabled: props.hasVerdict && example !== undefined,
@@ -34,7 +38,7 @@ export function TroubleRow(props: {
   });
   const verdict = why.data?.causes[0];
   const said =
-    verdict?.confident === true && !why.isPlaceholderData
+    verdict?.confident === true && !why.isPlaceholderData && (kind !== 'cold' || COLD.test(verdict.kind))
       ? verdict.title
       : kind === 'errors' && detail.data?.errors[0]
         ? `mostly ${detail.data.errors[0].type}`

@@ -5,6 +5,7 @@ import { logsQuery, servicesQuery } from '../api/queries.ts';
 import { assignColors } from '../layout/colors.ts';
 import { LookbackPicker, useLookback } from '../shell/lookback.tsx';
 import { PageError } from '../shell/notice.tsx';
+import { useTitle } from '../shell/use-title.ts';
 import { Segments } from '../shell/segments.tsx';
 import { LogTable } from './log-table.tsx';
 import type { LogsSearch } from './logs-search.ts';
@@ -22,6 +23,7 @@ export function LogsPage() {
   const search = useSearch({ from: '/logs' });
   const navigate = useNavigate({ from: '/logs' });
   const lookback = useLookback();
+  useTitle('Logs');
   const services = useQuery(servicesQuery());
   const logs = useQuery(logsQuery({ ...search, lookbackMs: lookback.ms, limit: LIMIT }));
   const [text, setText] = useState(search.text ?? '');

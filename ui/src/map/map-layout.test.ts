@@ -31,3 +31,18 @@ void test('a ring is drawn, and nodes never lie on each other', () => {
   assert.equal(layout.edges.length, 3);
   assert.equal(new Set(layout.nodes.map(({ x, y }) => `${x} ${y}`)).size, 4);
 });
+
+void test('where there is no room beside each other they stand below each other', () => {
+  const chain = nodes('a', 'b', 'c', 'd');
+  const ways = [edge('a', 'b'), edge('b', 'c'), edge('c', 'd'), edge('d', 'a')];
+  const wide = layOutMap(chain, ways, 1_000);
+  assert.ok(wide.width <= 1_000);
+  assert.equal(wide.height, 58);
+  const narrow = layOutMap(chain, ways, 700);
+  assert.ok(narrow.width <= 700);
+  assert.deepEqual(
+    narrow.nodes.map(({ node }) => node.id),
+    narrow.nodes.toSorted((a, b) => a.y - b.y).map(({ node }) => node.id),
+  );
+  assert.equal(new Set(narrow.nodes.map(({ x }) => x)).size, 1);
+});

@@ -1,7 +1,12 @@
-export const NODE_WIDTH = 196;
+export const NODE_WIDTH = 184;
 export const NODE_HEIGHT = 58;
-const COLUMN_GAP = 108;
+const COLUMN_GAP = 112;
+/** What stands on a way needs this much. */
+const LEAST_COLUMN_GAP = 78;
 const ROW_GAP = 26;
+/** From one rank to the next when they stand below each other, and between neighbours then. */
+const RANK_GAP = 58;
+const SIDE_GAP = 30;
 const SWEEPS = 6;
 
 export interface MapLayout<Node, Edge> {
@@ -16,47 +21,53 @@ export interface MapLayout<Node, Edge> {
   readonly height: number;
 }
 
+interface Place {
+  readonly x: number;
+  readonly y: number;
+}
+
 /**
- * Callers left of what they call. A node's column is the longest way to it; what closes a ring is drawn back without moving anything.
- * Within a column nodes stand near the middle of their neighbours, so that few ways cross.
+ * Callers left of what they call, or above it where there is no room for that. A node's rank is the longest way to it; what closes a ring
+ * is drawn back without moving anything. Within a rank nodes stand near the middle of their neighbours, so that few ways cross.
  */
 export function layOutMap<
   Node extends { readonly id: string },
   Edge extends { readonly from: string; readonly to: string },
->(nodes: readonly Node[], edges: readonly Edge[]): MapLayout<Node, Edge> {
+>(nodes: readonly Node[], edges: readonly Edge[], room = Infinity): MapLayout<Node, Edge> {
   const known = new Map(nodes.map((node) => [node.id, node]));
   const real = edges.filter(({ from, to }) => known.has(from) && known.has(to) && from !== to);
-  const columnOf = columnsOf(nodes, real);
-  const columns: Node[][] = [];
-  for (const node of nodes) (columns[columnOf.get(node.id) ?? 0] ??= []).push(node);
-  for (let i = 0; i < columns.length; i += 1) columns[i] ??= [];
-  order(columns, real);
+  const rankOf = columnsOf(nodes, real);
+  const ranks: Node[][] = [];
+  for (const node of nodes) (ranks[rankOf.get(node.id) ?? 0] ??= []).push(node);
+  for (let i = 0; i < ranks.length; i += 1) ranks[i] ??= [];
+  order(ranks, real);
 
-  const tallest = columns.reduce((max, column) => Math.max(max, column.length), 0);
-  const height = tallest * (NODE_HEIGHT + ROW_GAP) - ROW_GAP;
-  const at = new Map<string, { node: Node; x: number; y: number }>();
-  columns.forEach((column, i) => {
-    const used = column.length * (NODE_HEIGHT + ROW_GAP) - ROW_GAP;
-    column.forEach((node, row) =>
-      at.set(node.id, {
-        node,
-        x: i * (NODE_WIDTH + COLUMN_GAP),
-        y: (height - used) / 2 + row * (NODE_HEIGHT + ROW_GAP),
-      }),
-    );
-  });
+  const gap = Math.min(COLUMN_GAP, (room - ranks.length * NODE_WIDTH) / Math.max(1, ranks.length - 1));
+  const isDown = gap < LEAST_COLUMN_GAP;
+  // Along the ranks, and across them.
+  const step = isDown ? NODE_HEIGHT + RANK_GAP : NODE_WIDTH + gap;
+  const sideStep = isDown ? NODE_WIDTH + SIDE_GAP : NODE_HEIGHT + ROW_GAP;
+  const fullest = ranks.reduce((max, rank) => Math.max(max, rank.length), 0);
+  const at = new Map<string, { readonly node: Node } & Place>();
+  ranks.forEach((rank, i) =>
+    rank.forEach((node, j) => {
+      const side = (j + (fullest - rank.length) / 2) * sideStep;
+      at.set(node.id, isDown ? { node, x: side, y: i * step } : { node, x: i * step, y: side });
+    }),
+  );
+  const placed = [...at.values()];
   return {
-    nodes: [...at.values()],
+    nodes: placed,
     edges: real.flatMap((edge) => {
       const [from, to] = [at.get(edge.from), at.get(edge.to)];
-      return from && to ? [{ edge, ...route(from, to) }] : [];
+      return from && to ? [{ edge, ...(isDown ? routeDown(from, to) : routeRight(from, to)) }] : [];
     }),
-    width: Math.max(0, columns.length * (NODE_WIDTH + COLUMN_GAP) - COLUMN_GAP),
-    height: Math.max(0, height),
+    width: placed.reduce((max, { x }) => Math.max(max, x + NODE_WIDTH), 0),
+    height: placed.reduce((max, { y }) => Math.max(max, y + NODE_HEIGHT), 0),
   };
 }
 
-function route(from: { x: number; y: number }, to: { x: number; y: number }) {
+function routeRight(from: Place, to: Place) {
   const [y1, y2] = [from.y + NODE_HEIGHT / 2, to.y + NODE_HEIGHT / 2];
   const isForward = to.x > from.x;
   const [x1, x2] = isForward ? [from.x + NODE_WIDTH, to.x] : [from.x + NODE_WIDTH / 2, to.x + NODE_WIDTH / 2];
@@ -65,8 +76,8 @@ function route(from: { x: number; y: number }, to: { x: number; y: number }) {
     return {
       path: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`,
       // Near its target: ways that begin together part there.
-      labelX: x1 + (x2 - x1) * 0.62,
-      labelY: y1 + (y2 - y1) * 0.7,
+      labelX: x1 + (x2 - x1) * 0.56,
+      labelY: y1 + (y2 - y1) * 0.62,
     };
   }
   const low = Math.max(y1, y2) + NODE_HEIGHT;
@@ -74,6 +85,28 @@ function route(from: { x: number; y: number }, to: { x: number; y: number }) {
     path: `M${x1} ${y1 + NODE_HEIGHT / 2}C${x1} ${low} ${x2} ${low} ${x2} ${y2 + NODE_HEIGHT / 2}`,
     labelX: (x1 + x2) / 2,
     labelY: low - NODE_HEIGHT / 8,
+  };
+}
+
+function routeDown(from: Place, to: Place) {
+  const isForward = to.y > from.y;
+  if (isForward) {
+    const [x1, x2] = [from.x + NODE_WIDTH / 2, to.x + NODE_WIDTH / 2];
+    const [y1, y2] = [from.y + NODE_HEIGHT, to.y];
+    const bend = (y2 - y1) / 2;
+    return {
+      path: `M${x1} ${y1}C${x1} ${y1 + bend} ${x2} ${y2 - bend} ${x2} ${y2}`,
+      labelX: x1 + (x2 - x1) * 0.62,
+      labelY: y1 + (y2 - y1) * 0.56,
+    };
+  }
+  const [x1, x2] = [from.x + NODE_WIDTH, to.x + NODE_WIDTH];
+  const [y1, y2] = [from.y + NODE_HEIGHT / 2, to.y + NODE_HEIGHT / 2];
+  const far = Math.max(x1, x2) + RANK_GAP;
+  return {
+    path: `M${x1} ${y1}C${far} ${y1} ${far} ${y2} ${x2} ${y2}`,
+    labelX: far - RANK_GAP / 4,
+    labelY: (y1 + y2) / 2,
   };
 }
 

@@ -6,9 +6,11 @@ import { mapQuery } from '../api/queries.ts';
 import { assignColors } from '../layout/colors.ts';
 import { LookbackPicker, useLookback } from '../shell/lookback.tsx';
 import { PageError } from '../shell/notice.tsx';
+import { useTitle } from '../shell/use-title.ts';
 import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
 import { formatCount, formatPercent, formatRate } from '../text/number.ts';
+import { useRoom } from '../layout/use-room.ts';
 import { layOutMap, NODE_HEIGHT, NODE_WIDTH } from './map-layout.ts';
 import './map.css';
 import { readSlice, type Slice } from './slice.ts';
@@ -18,6 +20,7 @@ import { tracesOf } from './traces-of.ts';
 /** Who calls whom and over which topic, with how often, how well and how late: in all of the time, or in a slice of it. */
 export function MapPage() {
   const lookback = useLookback();
+  useTitle('Map');
   const { at } = useSearch({ from: '/map' });
   const navigate = useNavigate({ from: '/map' });
   const slice = readSlice(at, lookback.ms);
@@ -72,7 +75,11 @@ function MapView(props: {
   const window: Readonly<Record<string, string>> = props.slice
     ? { from: String(props.slice.fromMs), to: String(props.slice.toMs) }
     : { lookback: String(props.lookbackMs / 60_000) };
-  const layout = useMemo(() => layOutMap(map.nodes, map.edges), [map]);
+  const [picture, room] = useRoom<HTMLDivElement>();
+  const layout = useMemo(() => layOutMap(map.nodes, map.edges, room), [map, room]);
+  const hasWayBack = layout.edges.some(
+    ({ labelX, labelY }) => labelY > layout.height || labelX > layout.width,
+  );
   const colors = useMemo(
     () => assignColors(map.nodes.filter(({ kind }) => kind !== 'topic').map(({ name }) => name)),
     [map],
@@ -83,15 +90,20 @@ function MapView(props: {
     pointed !== undefined && edge.from !== pointed && edge.to !== pointed;
   return (
     <>
-      <div className="map" tabIndex={0} role="region" aria-label="Picture of the map">
-        <div className="map-canvas" style={{ width: layout.width, height: layout.height + 30 }}>
-          <svg width={layout.width} height={layout.height + 30} aria-hidden="true" overflow="visible">
+      <div ref={picture} className="map" tabIndex={0} role="region" aria-label="Picture of the map">
+        <div
+          className="map-canvas"
+          style={{ width: layout.width, height: layout.height + (hasWayBack ? WAY_BACK : 0) }}
+        >
+          <svg width={layout.width} height={layout.height} aria-hidden="true" overflow="visible">
+            <Arrow />
             {layout.edges.map(({ edge, path }) => (
               <path
                 key={edgeKey(edge)}
                 d={path}
                 className={`way ${edge.kind === 'call' ? '' : 'way-message'} ${edge.errors > 0 ? 'way-error' : ''} ${isAside(edge) ? 'way-aside' : ''}`}
-                style={{ strokeWidth: 1 + 2.5 * Math.sqrt(edge.ratePerSecond / most) }}
+                style={{ strokeWidth: 1 + 2 * Math.sqrt(edge.ratePerSecond / most) }}
+                markerEnd="url(#map-arrow)"
               />
             ))}
           </svg>
@@ -105,9 +117,12 @@ function MapView(props: {
               title={`Traces: ${sayWay(edge)}`}
             >
               {formatRate(edge.ratePerSecond)}
-              {edge.kind === 'receive' && (
-                <span className="dim">lag {formatDuration(Number(edge.lagP99Nano))}</span>
-              )}
+              {edge.errors > 0 && ` ${formatPercent(edge.errors / edge.calls)}`}
+              <span className="dim">
+                {edge.kind === 'receive'
+                  ? `lag ${formatDuration(Number(edge.lagP99Nano))}`
+                  : `p99 ${formatDuration(Number(edge.p99Nano))}`}
+              </span>
             </Link>
           ))}
           {layout.nodes.map(({ node, x, y }) => (
@@ -127,6 +142,29 @@ function MapView(props: {
         <Ways map={map} window={window} />
       </section>
     </>
+  );
+}
+
+/** Room below the nodes for a way that leads back. */
+const WAY_BACK = 30;
+
+/** As large for a thin way as for a thick one, in the way's own colour. */
+function Arrow() {
+  return (
+    <defs>
+      <marker
+        id="map-arrow"
+        viewBox="0 0 8 8"
+        refX="7"
+        refY="4"
+        markerWidth="8"
+        markerHeight="8"
+        markerUnits="userSpaceOnUse"
+        orient="auto"
+      >
+        <path d="M0 0.5 7.5 4 0 7.5z" className="map-arrow" />
+      </marker>
+    </defs>
   );
 }
 

@@ -52,6 +52,8 @@ export interface Span {
   /** It, or one below it, is its own ancestor; the ring is cut here. */
   readonly isRing: boolean;
   readonly marks: Marks;
+  /** ns between the end of the try before and the start of this one; 0 for a first try. */
+  readonly backOff: number;
   readonly source: OtlpSpan;
   readonly resource: readonly OtlpKeyValue[];
   readonly scope: string;
@@ -116,6 +118,7 @@ export function readTrace(id: string, otlp: OtlpTraces): Trace | undefined {
       duration: Number(BigInt(entry.source.endTimeUnixNano) - entry.start),
     })),
   );
+  const backOffs = readBackOffs(rows.map(({ item }) => item));
   const errorsBefore = countErrorsBefore(rows.map(({ item }) => item.source));
   const spans = rows.map(({ item, depth, descendants, isOrphan, isRing }, i): Span => ({
     id: item.id,
@@ -132,6 +135,7 @@ export function readTrace(id: string, otlp: OtlpTraces): Trace | undefined {
     isOrphan,
     isRing,
     marks: readMarks(item.source, item.duration),
+    backOff: backOffs[i] ?? 0,
     source: item.source,
     resource: item.resource,
     scope: item.scope,
@@ -162,6 +166,28 @@ function countErrorsBefore(sources: readonly OtlpSpan[]): Uint32Array {
     before[i + 1] = (before[i] ?? 0) + (status.code === ERROR ? 1 : 0);
   });
   return before;
+}
+
+/** Tries of one thing are siblings of one name, each with its number; siblings stand in order of their starts. */
+function readBackOffs(
+  items: readonly {
+    readonly parentId: string;
+    readonly start: number;
+    readonly duration: number;
+    readonly source: OtlpSpan;
+  }[],
+): Float64Array {
+  const backOffs = new Float64Array(items.length);
+  const ends = new Map<string, number>();
+  items.forEach(({ parentId, start, duration, source }, i) => {
+    const attempt = Number(textOf(source.attributes, 'spoor.attempt')) || 0;
+    if (attempt === 0) return;
+    const key = `${parentId} ${source.name}`;
+    const before = ends.get(key);
+    if (attempt > 1 && before !== undefined) backOffs[i] = Math.max(0, start - before);
+    ends.set(key, start + Math.max(0, duration));
+  });
+  return backOffs;
 }
 
 export function eventsOf(trace: Trace, span: Span): TimedEvent[] {

@@ -4,12 +4,14 @@ import type { SpanRefJson } from '../../../backend/query/shapes.ts';
 import { qualityQuery } from '../api/queries.ts';
 import { LookbackPicker, useLookback } from '../shell/lookback.tsx';
 import { PageError } from '../shell/notice.tsx';
+import { useTitle } from '../shell/use-title.ts';
 import { formatCount, formatPercent } from '../text/number.ts';
 import './quality.css';
 
 /** What is wrong with the traces themselves, the worst first, each with how to mend it and where to see it. */
 export function QualityPage() {
   const lookback = useLookback();
+  useTitle('Quality');
   const quality = useQuery(qualityQuery(lookback.ms));
   return (
     <div className="page scrolls">

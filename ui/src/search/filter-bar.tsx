@@ -37,110 +37,118 @@ export function FilterBar(props: {
 
   return (
     <form className="filterbar" aria-label="Search traces" onSubmit={submit}>
-      <Autocomplete
-        className="f-service"
-        size="xs"
-        label="Function or service"
-        placeholder="all"
-        data={[...props.services]}
-        value={draft.service}
-        onChange={(service) => set({ service, operation: service === draft.service ? draft.operation : '' })}
-      />
-      <Autocomplete
-        className="f-operation"
-        size="xs"
-        label="Operation"
-        placeholder="all"
-        data={[...(operations.data ?? [])]}
-        value={draft.operation}
-        onChange={(operation) => set({ operation })}
-      />
-      <TextInput
-        className="f-duration"
-        classNames={{ input: 'mono' }}
-        size="xs"
-        label="Longer than"
-        placeholder="200ms"
-        error={durationError(draft.min)}
-        value={draft.min}
-        onChange={(event) => set({ min: event.currentTarget.value.trim() })}
-      />
-      <TextInput
-        className="f-duration"
-        classNames={{ input: 'mono' }}
-        size="xs"
-        label="Shorter than"
-        placeholder="1.5s"
-        error={durationError(draft.max)}
-        value={draft.max}
-        onChange={(event) => set({ max: event.currentTarget.value.trim() })}
-      />
-      <Select
-        className="f-lookback"
-        size="xs"
-        label="Time"
-        data={isRange ? [{ value: RANGE, label: rangeText(draft) }, ...LOOKBACKS] : LOOKBACKS}
-        allowDeselect={false}
-        value={isRange ? RANGE : String(draft.lookbackMinutes)}
-        onChange={(value) => {
-          if (value !== null && value !== RANGE) set({ lookbackMinutes: Number(value), fromMs: 0, toMs: 0 });
-        }}
-      />
-      <Select
-        className="f-limit"
-        size="xs"
-        label="Page of"
-        data={['20', '50', '100', '500']}
-        allowDeselect={false}
-        value={String(draft.limit)}
-        onChange={(value) => set({ limit: Number(value ?? DEFAULT_SEARCH.limit) })}
-      />
-      <Checkbox
-        className="f-errors"
-        size="xs"
-        label="Errors only"
-        checked={draft.errors}
-        onChange={(event) => set({ errors: event.currentTarget.checked })}
-      />
-      <i className="f-break" />
-      <QueryInput
-        value={draft.query}
-        service={draft.service}
-        services={props.services}
-        operations={operations.data ?? []}
-        lookbackMs={draft.lookbackMinutes * 60_000}
-        onChange={(query) => set({ query })}
-      />
-      <div className="f-actions">
-        <Button size="xs" type="submit" loading={props.busy}>
-          Find
-        </Button>
-        <button
-          type="button"
-          className={`live live-${props.live}`}
-          aria-pressed={props.search.live}
-          title={
-            props.live === 'polling'
-              ? 'Asks every few seconds: this backend sends no stream'
-              : 'Show traces as they arrive'
-          }
-          onClick={() => props.onSearch({ ...draft, live: !props.search.live, fromMs: 0, toMs: 0 })}
-        >
-          <i /> Live
-        </button>
-        <CopyLink search={props.search} />
-        <Button
+      <div>
+        <Autocomplete
+          className="f-service"
           size="xs"
-          variant="subtle"
-          color="gray"
-          disabled={isDefault}
-          onClick={() => props.onSearch(DEFAULT_SEARCH)}
-        >
-          Reset
-        </Button>
-        <span className="f-file">
-          <OpenFile />
-        </span>
+          label="Function or service"
+          placeholder="all"
+          data={[...props.services]}
+          value={draft.service}
+          onChange={(service) =>
+            set({ service, operation: service === draft.service ? draft.operation : '' })
+          }
+        />
+        <Autocomplete
+          className="f-operation"
+          size="xs"
+          label="Operation"
+          placeholder="all"
+          data={[...(operations.data ?? [])]}
+          value={draft.operation}
+          onChange={(operation) => set({ operation })}
+        />
+        <TextInput
+          className="f-duration"
+          classNames={{ input: 'mono' }}
+          size="xs"
+          label="Longer than"
+          placeholder="200ms"
+          error={durationError(draft.min)}
+          value={draft.min}
+          onChange={(event) => set({ min: event.currentTarget.value.trim() })}
+        />
+        <TextInput
+          className="f-duration"
+          classNames={{ input: 'mono' }}
+          size="xs"
+          label="Shorter than"
+          placeholder="1.5s"
+          error={durationError(draft.max)}
+          value={draft.max}
+          onChange={(event) => set({ max: event.currentTarget.value.trim() })}
+        />
+        <Select
+          className="f-lookback"
+          size="xs"
+          label="Time"
+          data={isRange ? [{ value: RANGE, label: rangeText(draft) }, ...LOOKBACKS] : LOOKBACKS}
+          allowDeselect={false}
+          value={isRange ? RANGE : String(draft.lookbackMinutes)}
+          onChange={(value) => {
+            if (value !== null && value !== RANGE)
+              set({ lookbackMinutes: Number(value), fromMs: 0, toMs: 0, bySpan: false });
+          }}
+        />
+        <Select
+          className="f-limit"
+          size="xs"
+          label="Page of"
+          data={['20', '50', '100', '500']}
+          allowDeselect={false}
+          value={String(draft.limit)}
+          onChange={(value) => set({ limit: Number(value ?? DEFAULT_SEARCH.limit) })}
+        />
+        <Checkbox
+          className="f-errors"
+          size="xs"
+          label="Errors only"
+          checked={draft.errors}
+          onChange={(event) => set({ errors: event.currentTarget.checked })}
+        />
+      </div>
+      <div>
+        <QueryInput
+          value={draft.query}
+          service={draft.service}
+          services={props.services}
+          operations={operations.data ?? []}
+          lookbackMs={draft.lookbackMinutes * 60_000}
+          onChange={(query) => set({ query })}
+        />
+        <div className="f-actions">
+          <Button size="xs" type="submit" loading={props.busy}>
+            Find
+          </Button>
+          <button
+            type="button"
+            className={`live live-${props.live}`}
+            aria-pressed={props.search.live}
+            title={
+              props.live === 'polling'
+                ? 'Asks every few seconds: this backend sends no stream'
+                : 'Show traces as they arrive'
+            }
+            onClick={() =>
+              props.onSearch({ ...draft, live: !props.search.live, fromMs: 0, toMs: 0, bySpan: false })
+            }
+          >
+            <i /> Live
+          </button>
+          <CopyLink search={props.search} />
+          <Button
+            size="xs"
+            variant="subtle"
+            color="gray"
+            disabled={isDefault}
+            onClick={() => props.onSearch(DEFAULT_SEARCH)}
+          >
+            Reset
+          </Button>
+          <span className="f-file">
+            <OpenFile />
+          </span>
+        </div>
       </div>
     </form>
   );

@@ -10,6 +10,7 @@ void test('a search survives the way into the URL and back', () => {
     errors: true,
     fromMs: 1_000,
     toMs: 2_000,
+    bySpan: true,
   };
   assert.deepEqual(readSearch(writeSearch(search)), search);
   assert.deepEqual(writeSearch(DEFAULT_SEARCH), {});
@@ -17,7 +18,15 @@ void test('a search survives the way into the URL and back', () => {
 
 void test('what makes no sense in a URL falls back', () => {
   assert.deepEqual(
-    readSearch({ limit: '-5', lookback: 'x', from: '9', to: '3', live: 'maybe', service: ['a'] }),
+    readSearch({
+      limit: '-5',
+      lookback: 'x',
+      from: '9',
+      to: '3',
+      spans: 'true',
+      live: 'maybe',
+      service: ['a'],
+    }),
     DEFAULT_SEARCH,
   );
 });

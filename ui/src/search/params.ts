@@ -13,6 +13,8 @@ export interface SearchParams {
   /** A fixed stretch of time instead of the last minutes, ms since 1970; 0 for none. */
   readonly fromMs: number;
   readonly toMs: number;
+  /** In that stretch: traces with a span that matches there count, not only those that began in it. */
+  readonly bySpan: boolean;
   /** New traces are shown as they come. */
   readonly live: boolean;
 }
@@ -28,6 +30,7 @@ export const DEFAULT_SEARCH: SearchParams = {
   limit: 50,
   fromMs: 0,
   toMs: 0,
+  bySpan: false,
   live: false,
 };
 
@@ -51,6 +54,7 @@ export function readSearch(raw: Readonly<Record<string, unknown>>): SearchParams
     const value = Number(raw[key]);
     return Number.isInteger(value) && value >= least && value <= most ? value : otherwise;
   };
+  const isOn = (value: unknown) => value === true || value === 'true';
   const fromMs = number('from', 1, 1e14, 0);
   const toMs = number('to', 1, 1e14, 0);
   const isRange = fromMs > 0 && toMs > fromMs;
@@ -61,19 +65,21 @@ export function readSearch(raw: Readonly<Record<string, unknown>>): SearchParams
     query: text('q') || text('tags'),
     min: text('min'),
     max: text('max'),
-    errors: raw['errors'] === true || raw['errors'] === 'true',
+    errors: isOn(raw['errors']),
     lookbackMinutes: number('lookback', 1, 60 * 24 * 365, DEFAULT_SEARCH.lookbackMinutes),
     limit: number('limit', 1, 1_500, DEFAULT_SEARCH.limit),
     fromMs: isRange ? fromMs : 0,
     toMs: isRange ? toMs : 0,
+    bySpan: isRange && isOn(raw['spans']),
     live: raw['live'] === 'true' && !isRange,
   };
 }
 
 /** For the URL: only what differs from the default. */
 export function writeSearch(search: SearchParams): Record<string, string | number | boolean> {
-  const named = ({ query, lookbackMinutes, fromMs, toMs, ...rest }: SearchParams) => ({
+  const named = ({ query, lookbackMinutes, fromMs, toMs, bySpan, ...rest }: SearchParams) => ({
     ...rest,
+    spans: bySpan,
     q: query,
     lookback: lookbackMinutes,
     from: fromMs,

@@ -35,6 +35,7 @@ export function ResultList(props: {
   const sorted = summaries.toSorted(ORDERS[order]);
   const longest = summaries.reduce((max, summary) => Math.max(max, durationOf(summary)), 1);
   const [picked, setPicked] = useState<readonly string[]>([]);
+  const nowMs = Date.now();
   const failed = summaries.filter((summary) => summary.errorSpanCount > 0).length;
 
   const scroller = useRef<HTMLDivElement>(null);
@@ -97,7 +98,7 @@ export function ResultList(props: {
                   summary={summary}
                   preview={previews.get(summary.traceId)}
                   longest={longest}
-                  nowMs={props.answer.toMs}
+                  nowMs={nowMs}
                   colors={props.colors}
                 />
               </li>

@@ -5,7 +5,7 @@ import { heatColor } from '../layout/colors.ts';
 import { heatCells } from '../layout/heat.ts';
 import { histogram } from '../layout/histogram.ts';
 import { scatter } from '../layout/scatter.ts';
-import { formatDuration } from '../text/duration.ts';
+import { formatDuration, formatRound } from '../text/duration.ts';
 import { formatClock } from '../text/time.ts';
 import { durationOf, startMsOf } from './summary.ts';
 
@@ -80,7 +80,7 @@ export function ResultPlot(props: {
       <div className="plot-scale" style={{ height: HEIGHT }}>
         {lines.map((line) => (
           <span key={line.nanos} className="mono" style={{ top: y(line.y) }}>
-            {roundDuration(line.nanos)}
+            {formatRound(line.nanos)}
           </span>
         ))}
         <span className="mono" style={{ top: PLOT + 8 + BARS / 2 }}>
@@ -229,10 +229,4 @@ function clamp(value: number): number {
 
 function inOrder(a: number, b: number): readonly [number, number] {
   return a < b ? [a, b] : [b, a];
-}
-
-function roundDuration(nanos: number): string {
-  return formatDuration(nanos)
-    .replace('.00', '')
-    .replace(/(\d)\.0 /, '$1 ');
 }

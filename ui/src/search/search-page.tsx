@@ -4,11 +4,13 @@ import { useCallback, useMemo } from 'react';
 import { joinPages, searchPagesQuery, servicesQuery } from '../api/queries.ts';
 import { assignColors } from '../layout/colors.ts';
 import { PageError } from '../shell/notice.tsx';
+import { useTitle } from '../shell/use-title.ts';
 import { FilterBar } from './filter-bar.tsx';
 import { FirstRequest } from './first-request.tsx';
 import { readSearch, writeSearch, type SearchParams } from './params.ts';
 import { ResultList } from './result-list.tsx';
 import { ResultPlot } from './result-plot.tsx';
+import { queryText } from './query-text.ts';
 import './search.css';
 import { useLive } from './use-live.ts';
 
@@ -17,6 +19,7 @@ export function SearchPage() {
   const navigate = useNavigate({ from: '/search' });
   const search = useMemo(() => readSearch(raw), [raw]);
   const services = useQuery(servicesQuery());
+  useTitle(queryText(search) || 'Traces');
   const pages = useInfiniteQuery(searchPagesQuery(search));
   const answer = useMemo(
     () => (pages.data ? joinPages(pages.data.pages, search) : undefined),
@@ -64,7 +67,10 @@ export function SearchPage() {
         <Nothing isFirst={services.data?.length === 0} search={search} onWiden={go} />
       ) : (
         <>
-          <ResultPlot answer={answer} onRange={(range) => go({ ...search, ...range, live: false })} />
+          <ResultPlot
+            answer={answer}
+            onRange={(range) => go({ ...search, ...range, bySpan: false, live: false })}
+          />
           <ResultList
             answer={answer}
             colors={colors}
@@ -97,7 +103,9 @@ function Nothing(props: {
         <button
           type="button"
           className="linkish"
-          onClick={() => props.onWiden({ ...search, lookbackMinutes: 10_080, fromMs: 0, toMs: 0 })}
+          onClick={() =>
+            props.onWiden({ ...search, lookbackMinutes: 10_080, fromMs: 0, toMs: 0, bySpan: false })
+          }
         >
           Look at the last 7 days
         </button>

@@ -1,16 +1,25 @@
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { readEvents } from '../api/live.ts';
+import { useVisible } from '../shell/use-visible.ts';
 
 /** At most one search a second, however fast traces come. */
 const LEAST_WAIT_MS = 1_000;
 /** Without a stream the search is simply made again this often. */
 const POLL_MS = 3_000;
 
-/** Calls `onChange` when traces arrived, while `isOn`. Says how it knows. */
+/** Calls `onChange` when traces arrived, while `isOn` and the tab shows; at once when it shows again. Says how it knows. */
 export function useLive(isOn: boolean, onChange: () => void): 'off' | 'stream' | 'polling' {
   const [mode, setMode] = useState<'stream' | 'polling'>('stream');
+  const isVisible = useVisible();
+  const wasHidden = useRef(false);
   useEffect(() => {
     if (!isOn) return;
+    if (!isVisible) {
+      wasHidden.current = true;
+      return;
+    }
+    if (wasHidden.current) onChange();
+    wasHidden.current = false;
     const stop = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     let lastAt = 0;
@@ -42,6 +51,6 @@ export function useLive(isOn: boolean, onChange: () => void): 'off' | 'stream' |
       clearTimeout(timer);
       clearInterval(poll);
     };
-  }, [isOn, onChange]);
+  }, [isOn, isVisible, onChange]);
   return isOn ? mode : 'off';
 }

@@ -1,5 +1,7 @@
 import { Link, Outlet, useNavigate } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
+import { useLostAt } from '../api/reach.ts';
+import { formatClock } from '../text/time.ts';
 import { SchemeButton } from './scheme-button.tsx';
 
 const PAGES = [
@@ -43,8 +45,24 @@ export function Shell() {
         <SchemeButton />
       </header>
       <main id="main">
+        <Lost />
         <Outlet />
       </main>
+    </div>
+  );
+}
+
+/** Above what was there before, which is old from now on. */
+function Lost() {
+  const lostAtMs = useLostAt();
+  return (
+    <div role="status">
+      {lostAtMs !== undefined && (
+        <p className="lost">
+          <strong>The backend cannot be reached</strong> since {formatClock(lostAtMs).slice(0, 8)}. Nothing
+          here is newer; the page goes on asking.
+        </p>
+      )}
     </div>
   );
 }

@@ -24,6 +24,13 @@ export function formatDuration(nanos: number): string {
   return `${figures(nanos / unit.nanos)} ${unit.name}`;
 }
 
+/** A round one, without the zeros that say how exact another would be: 100 ms, 1.5 s. */
+export function formatRound(nanos: number): string {
+  return formatDuration(nanos)
+    .replace(/\.0+(?= )/, '')
+    .replace(/(\.\d*[1-9])0+(?= )/, '$1');
+}
+
 /** As an axis writes it: no more digits than the step needs. */
 export function formatTick(nanos: number, stepNanos: number): string {
   if (nanos === 0) return '0';

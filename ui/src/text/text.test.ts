@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { formatDuration, formatTick } from './duration.ts';
-import { parseLogfmt } from './logfmt.ts';
+import { formatDuration, formatRound, formatTick } from './duration.ts';
 import { keepDirection, showName } from './name.ts';
 import { formatAgo } from './time.ts';
 import { formatValue, typeOf } from './value.ts';
@@ -21,6 +20,17 @@ const durations: readonly (readonly [number, string])[] = [
 for (const [nanos, text] of durations)
   void test(`${nanos} ns reads ${text}`, () => assert.equal(formatDuration(nanos), text));
 
+void test('a round duration has no zeros behind its point', () => {
+  assert.deepEqual([1e6, 1.5e9, 20e6, 100e6, 2.1e6, 12.5e6].map(formatRound), [
+    '1 ms',
+    '1.5 s',
+    '20 ms',
+    '100 ms',
+    '2.1 ms',
+    '12.5 ms',
+  ]);
+});
+
 void test('ticks carry no more digits than their step', () => {
   assert.equal(formatTick(200e6, 100e6), '200 ms');
   assert.equal(formatTick(1.5e9, 500e6), '1.5 s');
@@ -28,16 +38,6 @@ void test('ticks carry no more digits than their step', () => {
   assert.equal(formatTick(600e9, 60e9), '10 m 00 s');
   assert.equal(formatTick(185.32e9, 10e6), '185.32 s');
   assert.equal(formatTick(94_607_999.86e9, 10e6), '1094 d 23 h');
-});
-
-void test('tags as people type them', () => {
-  assert.deepEqual(parseLogfmt('a=b "c d"="e \\"f\\"" there x.y=1'), {
-    tags: { a: 'b', 'c d': 'e "f"', there: null, 'x.y': '1' },
-  });
-  assert.deepEqual(parseLogfmt('url=http://a/?b=c  '), { tags: { url: 'http://a/?b=c' } });
-  assert.deepEqual(parseLogfmt(''), { tags: {} });
-  assert.deepEqual(parseLogfmt('a="open'), { wrongAt: 'a="open' });
-  assert.deepEqual(parseLogfmt('ok=1 =b'), { wrongAt: '=b' });
 });
 
 void test('values of every type read as text', () => {

@@ -7,6 +7,7 @@ import { BarSpark } from '../chart/sparkline.tsx';
 import '../chart/chart.css';
 import { LookbackPicker, useLookback } from '../shell/lookback.tsx';
 import { PageError } from '../shell/notice.tsx';
+import { useTitle } from '../shell/use-title.ts';
 import { Segments } from '../shell/segments.tsx';
 import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
@@ -31,6 +32,7 @@ export function TopicsPage() {
   const search = useSearch({ from: '/topics' });
   const navigate = useNavigate({ from: '/topics' });
   const lookback = useLookback();
+  useTitle(search.topic || 'Topics');
   const all = useQuery(messagesQuery({ limit: LIMIT, lookbackMs: lookback.ms }));
   const red = useQuery(redQuery(lookback.ms, 'producer'));
   const topics = useQuery(topicsQuery(lookback.ms));
@@ -222,6 +224,7 @@ function topicColumns(
       title: 'Sent',
       width: '64px',
       isNumber: true,
+      isExtra: true,
       sortBy: (row) => row.sent,
       render: (row) => formatCount(row.sent),
     },
@@ -275,6 +278,7 @@ function topicColumns(
       title: 'Wait p50',
       width: '76px',
       isNumber: true,
+      isExtra: true,
       sortBy: (row) => row.waitP50 ?? -1,
       render: (row) => (row.waitP50 === undefined ? none : formatDuration(row.waitP50)),
     },
@@ -346,6 +350,7 @@ const RECORD_COLUMNS: readonly Column<MessageJson>[] = [
     key: 'from',
     title: 'Sent by',
     width: 'minmax(80px, 0.3fr)',
+    isExtra: true,
     render: (row) => (
       <Link
         to="/trace/$traceId"

@@ -3,6 +3,7 @@ import { Link, useSearch } from '@tanstack/react-router';
 import { readTraceFile } from '../model/trace-file.ts';
 import type { Trace } from '../model/trace.ts';
 import { PageError } from '../shell/notice.tsx';
+import { useTitle } from '../shell/use-title.ts';
 import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
 import { formatClock, formatDay } from '../text/time.ts';
@@ -17,6 +18,7 @@ const MOST_BYTES = 256 * 1024 * 1024;
 export function FilePage() {
   const { trace: traceId } = useSearch({ from: '/file' });
   const file = useOpenedFile();
+  useTitle(file?.name ?? 'A file');
   const traces = useQuery({
     queryKey: ['file', file?.name, file?.size, file?.lastModified],
     enabled: file !== undefined,
@@ -58,14 +60,20 @@ async function readFile(file: File): Promise<Trace[]> {
 
 function NoFile() {
   return (
-    <section className="notice">
+    <section className="notice file-drop">
+      <svg viewBox="0 0 40 40" width="40" height="40" aria-hidden="true">
+        <path d="M10 4h14l8 8v24H10z" />
+        <path d="M24 4v8h8M15 20h9M17 25h11M20 30h7" />
+      </svg>
       <h2>Look at a trace from a file</h2>
       <p>
-        Drop a file anywhere on this page: JSON as Jaeger downloads it, or OTLP as collectors write it and as
-        every trace here can be downloaded. It is read in this browser, sent nowhere and stored nowhere; after
-        a reload it is to be opened again.
+        Drop it anywhere on this page: JSON as Jaeger downloads it, or OTLP as collectors write it and as
+        every trace here can be downloaded.
       </p>
-      <OpenFile label="Choose a file" />
+      <OpenFile label="Choose a file" isButton />
+      <p className="dim">
+        It is read in this browser, sent nowhere and stored nowhere; after a reload it is to be opened again.
+      </p>
     </section>
   );
 }

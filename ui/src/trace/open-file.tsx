@@ -4,7 +4,11 @@ import './open-file.css';
 import { keepFile } from './opened-file.ts';
 
 /** A button for a file with traces; while it is on the page, a file may be dropped anywhere. The file stays in the browser. */
-export function OpenFile({ label = 'Open a file' }: { readonly label?: string }) {
+export function OpenFile(props: {
+  readonly label?: string;
+  /** The one thing to do here, rather than one of several. */
+  readonly isButton?: boolean;
+}) {
   const navigate = useNavigate();
   const input = useRef<HTMLInputElement>(null);
   const open = (file: File | undefined) => {
@@ -17,11 +21,11 @@ export function OpenFile({ label = 'Open a file' }: { readonly label?: string })
     <>
       <button
         type="button"
-        className="linkish"
+        className={props.isButton ? 'button button-main' : 'linkish'}
         title="Jaeger or OTLP JSON; it can also be dropped on the page. It stays in this browser."
         onClick={() => input.current?.click()}
       >
-        {label}
+        {props.label ?? 'Open a file'}
       </button>
       <input
         ref={input}

@@ -11,6 +11,7 @@ import { showName } from '../text/name.ts';
 import { textOf } from '../text/value.ts';
 import { AttributeTable } from './attribute-table.tsx';
 import { LinkedSpan } from './linked-span.tsx';
+import { type Tab, TABS } from './trace-search.ts';
 
 const PRODUCER = 4;
 const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'];
@@ -21,6 +22,8 @@ interface PanelProps {
   /** The trace is not one that the backend has. */
   readonly isFile: boolean;
   readonly color: string | undefined;
+  readonly tab: Tab;
+  readonly onTab: (tab: Tab) => void;
   readonly onClose: () => void;
   readonly onSelect: (id: string) => void;
 }
@@ -61,7 +64,11 @@ export function SpanPanel(props: PanelProps) {
         <Fact name="Of the trace">{((span.duration / trace.durationNanos) * 100).toFixed(1)} %</Fact>
         {span.marks.queueWait > 0 && <Fact name="In the queue">{formatDuration(span.marks.queueWait)}</Fact>}
       </dl>
-      <Tabs defaultValue="details" key={span.id} className="panel-tabs">
+      <Tabs
+        value={props.tab}
+        onChange={(value) => props.onTab(TABS.find((tab) => tab === value) ?? 'details')}
+        className="panel-tabs"
+      >
         <Tabs.List>
           <Tabs.Tab value="details">Details</Tabs.Tab>
           <Tabs.Tab value="resource">Resource</Tabs.Tab>
@@ -70,7 +77,7 @@ export function SpanPanel(props: PanelProps) {
           </Tabs.Tab>
           <Tabs.Tab value="json">JSON</Tabs.Tab>
         </Tabs.List>
-        <Tabs.Panel value="details">
+        <Tabs.Panel value="details" key={`details ${span.id}`}>
           <Section title="Events" count={events.length}>
             {events.map((event, i) => (
               <EventBlock key={i} event={event} span={span} />
@@ -118,7 +125,7 @@ export function SpanPanel(props: PanelProps) {
             )}
           </p>
         </Tabs.Panel>
-        <Tabs.Panel value="resource">
+        <Tabs.Panel value="resource" key={`resource ${span.id}`}>
           <Section title="Resource" count={span.resource.length} always>
             <AttributeTable attributes={span.resource} />
           </Section>

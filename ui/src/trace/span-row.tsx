@@ -158,14 +158,15 @@ function Bar(props: {
   const { marks } = span;
   const between = (from: number, to: number) => place(warp.at(from), warp.at(to) - warp.at(from), range);
   const bar = between(span.start, span.start + span.duration);
-  const wait = marks.queueWait > 0 ? between(span.start - marks.queueWait, span.start) : undefined;
+  const waited = marks.queueWait || span.backOff;
+  const wait = waited > 0 ? between(span.start - waited, span.start) : undefined;
   return (
     <>
       {wait && (
         <span
-          className="bar-wait"
+          className={marks.queueWait > 0 ? 'bar-wait' : 'bar-wait bar-backoff'}
           style={{ left: percent(wait.left), width: percent(wait.width) }}
-          title={`${formatDuration(marks.queueWait)} in the queue`}
+          title={`${formatDuration(waited)} ${marks.queueWait > 0 ? 'in the queue' : 'after the try before'}`}
         />
       )}
       {bar && (
@@ -195,7 +196,7 @@ function Bar(props: {
 function BarLabel(props: { readonly span: Span; readonly bar: Placed; readonly from: number }) {
   const { span, bar, from } = props;
   const { queueWait } = span.marks;
-  const room = queueWait > 0 ? WAIT_LABEL_FRACTION : LABEL_FRACTION;
+  const room = queueWait > 0 || span.backOff > 0 ? WAIT_LABEL_FRACTION : LABEL_FRACTION;
   const side = labelSide({ left: from, width: bar.left + bar.width - from }, room);
   const style = {
     right: { left: percent(bar.left + bar.width) },
@@ -206,6 +207,9 @@ function BarLabel(props: { readonly span: Span; readonly bar: Placed; readonly f
     <span className={`bar-label bar-label-${side} mono`} style={style}>
       {formatDuration(span.duration)}
       {queueWait > 0 && <span className="bar-note"> · {formatDuration(queueWait)} queued</span>}
+      {queueWait === 0 && span.backOff > 0 && (
+        <span className="bar-note"> · {formatDuration(span.backOff)} back-off</span>
+      )}
     </span>
   );
 }

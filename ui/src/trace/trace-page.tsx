@@ -16,6 +16,9 @@ import type { Range } from '../layout/range.ts';
 import { findSpans } from '../model/find.ts';
 import type { Span, Trace } from '../model/trace.ts';
 import { PageError } from '../shell/notice.tsx';
+import { useTitle } from '../shell/use-title.ts';
+import { formatDuration } from '../text/duration.ts';
+import { showName } from '../text/name.ts';
 import { AccountBar } from './account-bar.tsx';
 import { EventLog } from './event-log.tsx';
 import { Flame } from './flame.tsx';
@@ -27,7 +30,7 @@ import './trace.css';
 import { TraceHead, type TraceFile } from './trace-head.tsx';
 import { TraceTools } from './trace-tools.tsx';
 import { spanColors } from './span-colors.ts';
-import { coloringOf, type TraceSearch, viewOf } from './trace-search.ts';
+import { coloringOf, tabOf, type TraceSearch, viewOf } from './trace-search.ts';
 import { Waterfall } from './waterfall.tsx';
 import { WhyPanel } from './why-panel.tsx';
 
@@ -60,6 +63,8 @@ export function TraceView(props: {
 }) {
   const { trace } = props;
   const isFile = props.file !== undefined;
+  const [root] = trace.spans;
+  useTitle(`${root ? showName(root.name) : trace.id} ${formatDuration(trace.durationNanos)}`);
   const search: TraceSearch = useSearch({ strict: false });
   const navigate = useNavigate();
   const change = useCallback(
@@ -103,7 +108,7 @@ export function TraceView(props: {
         onSelect={select}
       />
       {!isFile && why.isPending && <p className="why why-line dim">Looking for the reason…</p>}
-      {why.data && <WhyPanel key={why.data.outcome} why={why.data} traceId={trace.id} />}
+      {why.data && <WhyPanel why={why.data} traceId={trace.id} />}
       {account && <AccountBar account={account} traceId={trace.id} />}
       <TraceTools
         search={search}
@@ -148,6 +153,8 @@ export function TraceView(props: {
             span={selected}
             isFile={isFile}
             color={spanColor.of(selected)}
+            tab={tabOf(search)}
+            onTab={(tab) => change({ tab: tab === 'details' ? '' : tab })}
             onClose={() => select(undefined)}
             onSelect={select}
           />

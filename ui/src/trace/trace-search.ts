@@ -2,6 +2,8 @@
 export interface TraceSearch {
   /** The span that is open. */
   readonly span?: string;
+  /** What of it is shown: `resource`, `logs` or `json`; its details otherwise. */
+  readonly tab?: string;
   readonly view?: string;
   /** `caller` or `end-to-end`: the critical path is drawn, in this reading. */
   readonly path?: string;
@@ -17,7 +19,14 @@ export interface TraceSearch {
   readonly gaps?: string;
 }
 
-export const TRACE_SEARCH = ['span', 'view', 'path', 'q', 'hide', 'color', 'events', 'gaps'] as const;
+export const TRACE_SEARCH = ['span', 'tab', 'view', 'path', 'q', 'hide', 'color', 'events', 'gaps'] as const;
+
+export const TABS = ['details', 'resource', 'logs', 'json'] as const;
+export type Tab = (typeof TABS)[number];
+
+export function tabOf(search: TraceSearch): Tab {
+  return TABS.find((tab) => tab === search.tab) ?? 'details';
+}
 
 export const VIEWS = ['waterfall', 'flame', 'spans', 'statistics', 'events'] as const;
 export type View = (typeof VIEWS)[number];

@@ -20,6 +20,10 @@ const ROW_HEIGHT = 26;
 const MOST_TICKS = 6;
 /** A key halves what shows, or doubles it. */
 const KEY_ZOOM = 2;
+/** A time this near to the mark of a gap, as a share of the width, would be half covered by it. */
+const GAP_MARK_FRACTION = 0.04;
+/** With Shift an arrow moves along by this share of what shows. */
+const KEY_PAN = 0.25;
 /** By pixel of a wheel's turn. */
 const WHEEL_ZOOM = 0.003;
 const WHEEL_PAN = 0.001;
@@ -114,6 +118,12 @@ export function Waterfall(props: {
     const span = trace.spans[rows[focusRow] ?? -1];
     if (!span || event.altKey || event.ctrlKey || event.metaKey) return;
     const isClosed = collapsed.has(span.id);
+    const along = { ArrowLeft: -KEY_PAN, ArrowRight: KEY_PAN }[event.key];
+    if (event.shiftKey && along !== undefined) {
+      event.preventDefault();
+      props.onZoom(pan(range, whole, along));
+      return;
+    }
     const actions: Readonly<Record<string, () => void>> = {
       ArrowDown: () => moveTo(focusRow + 1),
       ArrowUp: () => moveTo(focusRow - 1),
@@ -312,6 +322,9 @@ function TimeAxis(props: {
   readonly onZoom: (range: Range | undefined) => void;
 }) {
   const { range, scale } = props;
+  const gaps = gapsIn(range, props.warp);
+  const isCovered = (left: number) =>
+    gaps.some((gap) => Math.abs(gap.left + gap.width / 2 - left) < GAP_MARK_FRACTION);
   const [drag, setDrag] = useState<{ readonly from: number; readonly to: number }>();
   const fractionOf = (event: PointerEvent<HTMLElement>) => {
     const box = event.currentTarget.getBoundingClientRect();
@@ -338,6 +351,7 @@ function TimeAxis(props: {
     >
       {scale.marks.map(({ time, drawn }) => {
         const left = (drawn - range.from) / (range.to - range.from);
+        if (isCovered(left)) return null;
         return (
           <span
             key={time}
@@ -348,7 +362,7 @@ function TimeAxis(props: {
           </span>
         );
       })}
-      {gapsIn(range, props.warp).map((gap) => (
+      {gaps.map((gap) => (
         <span
           key={gap.from}
           className="gap-mark mono"

@@ -16,7 +16,9 @@ const MOST_DIFFERENCES = 4;
 export function WhyPanel(props: { readonly why: WhyJson; readonly traceId: string }) {
   const { why } = props;
   const [cause, ...others] = why.causes;
-  const [isOpen, setOpen] = useState(why.outcome !== 'healthy');
+  // A cause that is named is told at once, also of a run that ended well: it may have been slow. A click decides from then on.
+  const [chosen, setChosen] = useState<boolean>();
+  const isOpen = chosen ?? (why.outcome !== 'healthy' || why.determined);
   const hasMore = cause !== undefined || why.twin !== null;
   return (
     <section className={`why why-${why.outcome}`} aria-label="Why">
@@ -27,7 +29,7 @@ export function WhyPanel(props: { readonly why: WhyJson; readonly traceId: strin
         {!why.settled && <span className="chip">still arriving</span>}
         <span className="spacer" />
         {hasMore && (
-          <button type="button" className="linkish" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+          <button type="button" className="linkish" aria-expanded={isOpen} onClick={() => setChosen(!isOpen)}>
             {isOpen ? 'Less' : 'More'}
           </button>
         )}
