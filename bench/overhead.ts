@@ -5,8 +5,9 @@
  *     node bench/overhead.ts [rounds] [requests a second] [part of a name]       default 5 rounds, 12,000
  *
  * Every variant in a process of its own, in turn within each round: as many requests as it takes from 32 connections, then a fixed
- * rate. The load, the sink and the agent share the other core. Round by round a variant is held against what it adds to; our own two
- * come twice a round, in turned order, as the difference between them is small. Five rounds take five minutes.
+ * rate. The load, the sink and the agent share the other core. Round by round a variant is held against what it adds to. Our own two
+ * differ by less than the machine does from one minute to the next, so they live side by side, warmed up for longer, and are asked
+ * in turn for a second at a time; their figures are medians of such pairs. Five rounds take six minutes.
  *
  * Last it says of each target whether it was reached. Absolute ones hold for a machine where two clock reads take 75 ns, and are
  * scaled by what they take here.
@@ -50,6 +51,10 @@ const GOOGLE = 'functions-framework';
 const CONNECTIONS = 32;
 const SECONDS = 2.5;
 const WARM_UP_SECONDS = 1.5;
+/** Of a pair, how long it is warmed up, and for how long and how often each of both is asked in turn. */
+const PAIR_WARM_UP_SECONDS = 3;
+const PAIR_SECONDS = 1;
+const PAIR_TURNS = 6;
 const START_TIMEOUT_MS = 20_000;
 
 interface Variant {
@@ -100,9 +105,20 @@ async function compare(rounds: number, rate: number, only: string): Promise<void
     const collector = await messageOf<string>(beside);
     for (let round = 0; round < rounds; round++) {
       yardsticks.push(yardstickNs());
-      const turned = [ON, OFF].filter((name) => costs.has(name));
-      for (const name of [...costs.keys(), ...turned])
-        costs.get(name)?.push(await measure(variants[name] as Variant, { folder, collector, loader, rate }));
+      const around = { folder, collector, loader, rate };
+      const isPair = costs.has(ON) && costs.has(OFF);
+      if (isPair)
+        for (const [off, on] of await measurePair(
+          variants[OFF] as Variant,
+          variants[ON] as Variant,
+          around,
+        )) {
+          costs.get(OFF)?.push(off);
+          costs.get(ON)?.push(on);
+        }
+      for (const [name, list] of costs)
+        if (!isPair || (name !== ON && name !== OFF))
+          list.push(await measure(variants[name] as Variant, around));
     }
   } finally {
     beside.kill('SIGKILL');
@@ -217,10 +233,58 @@ function judge(costs: ReadonlyMap<string, Cost[]>, yardstick: number, rate: numb
   if (rows.length > 0) console.log(`\n${table([['target', 'median', '', ''], ...rows])}`);
 }
 
-async function measure(
-  variant: Variant,
-  around: { folder: string; collector: string; loader: ChildProcess; rate: number },
-): Promise<Cost> {
+interface Around {
+  readonly folder: string;
+  readonly collector: string;
+  readonly loader: ChildProcess;
+  readonly rate: number;
+}
+
+async function measure(variant: Variant, around: Around): Promise<Cost> {
+  await using running = await start(variant, around);
+  await running.ask(WARM_UP_SECONDS, undefined);
+  return costOf(await running.ask(SECONDS, undefined), await running.ask(SECONDS, around.rate));
+}
+
+/** Both alive at once and asked in turn, the one first and then the other. */
+async function measurePair(one: Variant, other: Variant, around: Around): Promise<[Cost, Cost][]> {
+  await using first = await start(one, around);
+  await using second = await start(other, around);
+  for (const running of [first, second]) await running.ask(PAIR_WARM_UP_SECONDS, undefined);
+  const inTurn = async (turn: number, rate: number | undefined): Promise<[Asked, Asked]> => {
+    if (turn % 2 === 0) return [await first.ask(PAIR_SECONDS, rate), await second.ask(PAIR_SECONDS, rate)];
+    const late = await second.ask(PAIR_SECONDS, rate);
+    return [await first.ask(PAIR_SECONDS, rate), late];
+  };
+  const pairs: [Cost, Cost][] = [];
+  for (let turn = 0; turn < PAIR_TURNS; turn++) {
+    const saturated = await inTurn(turn, undefined);
+    const steady = await inTurn(turn, around.rate);
+    pairs.push([costOf(saturated[0], steady[0]), costOf(saturated[1], steady[1])]);
+  }
+  return pairs;
+}
+
+interface Asked {
+  readonly answers: Answers;
+  /** CPU of the process per request. */
+  readonly cpuUs: number;
+}
+
+function costOf(saturated: Asked, steady: Asked): Cost {
+  return {
+    saturated: saturated.answers,
+    saturatedCpuUs: saturated.cpuUs,
+    steady: steady.answers,
+    steadyCpuUs: steady.cpuUs,
+  };
+}
+
+interface Running extends AsyncDisposable {
+  ask(seconds: number, rate: number | undefined): Promise<Asked>;
+}
+
+async function start(variant: Variant, around: Around): Promise<Running> {
   const port = await freePort();
   const id = `i-${port}`;
   const child = spawn(
@@ -241,28 +305,26 @@ async function measure(
     },
   );
   const exited = once(child, 'exit');
-  try {
-    await untilListening(port, child);
-    if (variant.isEnvironment) await specialize(port);
-    const ask = async (seconds: number, rate: number | undefined) => {
+  const running: Running = {
+    async ask(seconds, rate) {
       const before = cpuNsOf(child.pid as number);
       const options: Load = { port, connections: CONNECTIONS, seconds, rate };
       around.loader.send(options);
       const answers = await messageOf<Answers>(around.loader);
       return { answers, cpuUs: (cpuNsOf(child.pid as number) - before) / 1e3 / answers.count };
-    };
-    await ask(WARM_UP_SECONDS, undefined);
-    const saturated = await ask(SECONDS, undefined);
-    const steady = await ask(SECONDS, around.rate);
-    return {
-      saturated: saturated.answers,
-      saturatedCpuUs: saturated.cpuUs,
-      steady: steady.answers,
-      steadyCpuUs: steady.cpuUs,
-    };
-  } finally {
-    child.kill('SIGKILL');
-    await exited;
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+  try {
+    await untilListening(port, child);
+    if (variant.isEnvironment) await specialize(port);
+    return running;
+  } catch (error) {
+    await running[Symbol.asyncDispose]();
+    throw error;
   }
 }
 
