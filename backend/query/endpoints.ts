@@ -142,6 +142,12 @@ export const ENDPOINTS: readonly Endpoint[] = [
     shape({ fields: { links: { list: 'IncomingLinkJson' } } }),
   ),
   get(
+    '/api/traces/{traceId}/sampling',
+    'What tail sampling decided about a trace',
+    [],
+    shape('SamplingJson'),
+  ),
+  get(
     '/api/search',
     'Traces by a query, a page at a time',
     [

@@ -152,7 +152,7 @@ describe('the documented API', { timeout: 240_000 }, () => {
       if (endpoint.path.includes('{traceId}'))
         for (const [id, status] of [
           ['zz!', 400],
-          ['f'.repeat(32), /\/(?:logs|links)$/.test(endpoint.path) ? 200 : 404],
+          ['f'.repeat(32), /\/(?:logs|links|sampling)$/.test(endpoint.path) ? 200 : 404],
         ] as const) {
           const response = await ask(endpoint, required(endpoint), { traceId: id });
           assert.equal(response.status, status, id);

@@ -5,7 +5,7 @@ import { encodeAttributes } from './otlp-json.ts';
 import { requireTraceId } from './params.ts';
 import { toPlainJson } from './plain-json.ts';
 import { pathParam, sendJson, type ReaderOf } from './request.ts';
-import type { IncomingLinkJson, LogJson } from './shapes.ts';
+import type { IncomingLinkJson, LogJson, SamplingJson } from './shapes.ts';
 
 /** What Jaeger has no word for. */
 export function addOwn(app: FastifyInstance, readerOf: ReaderOf): void {
@@ -31,6 +31,21 @@ export function addOwn(app: FastifyInstance, readerOf: ReaderOf): void {
         attributes: encodeAttributes(edge.attributes),
       }));
     return sendJson(request, reply, { links });
+  });
+
+  /** Whether the trace was kept for what it is like, or for how many. */
+  app.get('/api/traces/:traceId/sampling', async (request, reply) => {
+    const traceId = requireTraceId(pathParam(request, 'traceId'), 'traceID');
+    const decision = await readerOf(request).sampling(traceId);
+    const { kept, policy, probability } = decision ?? { kept: true, policy: '', probability: 1 };
+    return sendJson(request, reply, {
+      traceId,
+      decided: decision !== undefined,
+      kept,
+      policy,
+      probability,
+      adjustedCount: kept ? 1 / probability : 0,
+    } satisfies SamplingJson);
   });
 }
 

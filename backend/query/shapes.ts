@@ -155,6 +155,21 @@ export interface IncomingLinkJson {
   readonly attributes: readonly OtlpKeyValue[];
 }
 
+/** `GET /api/traces/{traceId}/sampling`: what tail sampling decided about a trace. */
+export interface SamplingJson {
+  readonly traceId: string;
+  /** False: nothing, or not yet. */
+  readonly decided: boolean;
+  /** True as well while nothing is decided. */
+  readonly kept: boolean;
+  /** `status_code`, `latency`, `rare`, `probabilistic`, `too_large` or `late`; '' while nothing is decided. */
+  readonly policy: string;
+  /** With which a trace like this one is kept, 0 to 1. */
+  readonly probability: number;
+  /** How many traces it stands for: 1 / probability; 0 when it was dropped. */
+  readonly adjustedCount: number;
+}
+
 /*
  * What Jaeger has no word for. Every time is ns as a decimal string: `…UnixNano` since the epoch, `…Nano` a length. Shares and
  * rates are plain numbers. A span is named by both its ids, since a flow holds several traces.

@@ -36,10 +36,12 @@ import type {
   TopicReader,
   TraceIdMatch,
   TraceQuery,
+  TraceSampling,
   TraceSummary,
   ValueCounts,
   ValueCountsQuery,
 } from './store.ts';
+import { SamplingStore } from './tail-sampling.ts';
 import { readValueCounts } from './value-counts.ts';
 
 export const MAX_TRACES = 1_500;
@@ -84,6 +86,10 @@ export class SqlReader implements StoreReader, TopicReader {
     const where = `trace_id = ${sqlTraceId(traceId)}${time}`;
     const spans = await this.#spans(where);
     return spans.length > 0 ? spans : await this.#spans(where, 'archive');
+  }
+
+  async sampling(traceId: string): Promise<TraceSampling | undefined> {
+    return await new SamplingStore(this.#engine).decision(traceId);
   }
 
   async archive(traceId: string): Promise<boolean> {

@@ -69,6 +69,8 @@ export interface StoreReader extends TraceReader {
    * stored by a version that did not keep it.
    */
   arrivalLag(traceId: string): Promise<bigint | undefined>;
+  /** What tail sampling decided about the trace, kept or not; undefined when it did not, or not yet: then all of it is kept. */
+  sampling(traceId: string): Promise<TraceSampling | undefined>;
   /** Keeps the trace, as it is now, whatever retention drops; false when it is not there. Asked again, it adds what came since. */
   archive(traceId: string): Promise<boolean>;
   /**
@@ -89,6 +91,14 @@ export interface TopicReader {
    * a consumer joined by parent and one joined by link count alike.
    */
   topicEdges(range: TimeRange): Promise<readonly TopicEdge[]>;
+}
+
+export interface TraceSampling {
+  readonly kept: boolean;
+  /** Why, as backend/collector/sampling/policies.ts has it. */
+  readonly policy: string;
+  /** With which a trace like this one is kept, 0..1: it stands for 1 / probability of them ("adjusted count"). */
+  readonly probability: number;
 }
 
 export interface LogQuery {

@@ -2,7 +2,7 @@ import { derived } from './derived.ts';
 import type { Engine } from './engine.ts';
 import { encodeBlock, FixedColumn, LowCardinalityColumn, type NamedColumn } from './native-columns.ts';
 import { sqlTraceId, within } from './sql-literal.ts';
-import type { TimeRange } from './store.ts';
+import type { TimeRange, TraceSampling } from './store.ts';
 
 /** What the store knows of a trace that tail sampling has to decide about. */
 export interface Arrivals {
@@ -21,12 +21,8 @@ export interface Arrivals {
   readonly shape: string;
 }
 
-export interface SamplingDecision {
+export interface SamplingDecision extends TraceSampling {
   readonly traceId: string;
-  readonly kept: boolean;
-  readonly policy: string;
-  /** With which a trace like this one is kept, 0..1: it stands for 1 / probability of them ("adjusted count"). */
-  readonly probability: number;
   /** `Arrivals.spans` that the decision was made by. */
   readonly spans: number;
 }

@@ -120,15 +120,15 @@ void test(
   async () => {
     await using folder = await temporaryFolder();
     await using store = await openStore({ dataDir: folder.path, tailSampling: true });
-    const pass = new TailSamplingPass(store.sampling, { ...NOTHING, decisionWaitMs: 1_200 });
+    const pass = new TailSamplingPass(store.sampling, { ...NOTHING, decisionWaitMs: 3_000 });
     const start = Date.now();
     const sent = [trace(), trace()];
     await store.writer.writeSpans(sent.flat());
-    await sleep(700);
+    await sleep(1_800);
     const processed = sent.map((cause) => trace({}, cause));
     await store.writer.writeSpans(processed.flat());
     // The first hops' own time is over, the flows' is not.
-    while (Date.now() < start + 1_500) {
+    while (Date.now() < start + 3_300) {
       await pass.run();
       await sleep(50);
     }

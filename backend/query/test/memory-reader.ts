@@ -69,6 +69,7 @@ export function memoryReader(spans: readonly SpanData[], logs: readonly LogData[
     },
     archive: async (traceId) => traces.has(traceId),
     arrivalLag: async () => undefined,
+    sampling: async () => undefined,
     services: async () => [...new Set(spans.map(serviceOf))].sort(),
     operations: async ({ service, kind }) => {
       const found = spans
