@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
 import { Failure } from '../../server/failure.ts';
+import type { LogData } from '../../function/span/span-data.ts';
+import { LogColumns } from '../store/log-columns.ts';
 import { SpanColumns } from '../store/span-columns.ts';
 import { span } from '../store/testing.ts';
 import { decodeBatch } from './jaeger-thrift.ts';
-import { decodeTracesJson } from './otlp-json.ts';
+import { decodeLogsJson, decodeTracesJson } from './otlp-json.ts';
 import { decodeLogs } from './otlp-logs.ts';
 import { decodeTraces, type Decoded } from './otlp-traces.ts';
 import { logsProtobuf, tracesJson, tracesProtobuf } from './testing.ts';
@@ -16,9 +18,35 @@ import { decodeZipkin } from './zipkin.ts';
 const BODIES = Number(process.env['SPOOR_TEST_FUZZ'] ?? 2_000);
 
 const spans = [span({ attributes: { text: 'ünï', int: 7n, list: ['a', { b: 1.5 }] } }), span()];
-const zipkin = [
-  { traceId: 'ab'.repeat(16), id: 'cd'.repeat(8), name: 'a', timestamp: 1, duration: 2, tags: { a: 'b' } },
-];
+const endpoint = { serviceName: 'a', ipv4: '10.0.0.1', ipv6: '::1', port: 80 };
+const zipkin = {
+  traceId: 'ab'.repeat(16),
+  id: 'cd'.repeat(8),
+  parentId: 'ef'.repeat(8),
+  name: 'a',
+  kind: 'CLIENT',
+  timestamp: 1,
+  duration: 2,
+  localEndpoint: endpoint,
+  remoteEndpoint: endpoint,
+  annotations: [{ timestamp: 1, value: 'b' }],
+  tags: { a: 'b', error: 'no' },
+};
+const zipkinV1 = {
+  traceId: 'ab'.repeat(16),
+  id: 'cd'.repeat(8),
+  name: 'a',
+  timestamp: 1,
+  duration: 2,
+  annotations: [
+    { timestamp: 1, value: 'cs', endpoint },
+    { timestamp: 3, value: 'cr', endpoint },
+  ],
+  binaryAnnotations: [
+    { key: 'a', value: 'b', endpoint },
+    { key: 'sa', value: true, endpoint },
+  ],
+};
 const log = {
   timeUnixNano: 1n,
   observedTimeUnixNano: 1n,
@@ -32,11 +60,36 @@ const log = {
   scope: { name: '', version: '' },
 };
 
+const logJson = {
+  resourceLogs: [
+    {
+      resource: { attributes: [{ key: 'service.name', value: { stringValue: 'a' } }] },
+      scopeLogs: [
+        {
+          scope: { name: 'a', version: '1' },
+          logRecords: [
+            {
+              ...log,
+              timeUnixNano: '1',
+              observedTimeUnixNano: '1',
+              body: { arrayValue: { values: [{ intValue: '1' }, { kvlistValue: { values: [] } }] } },
+              attributes: [{ key: 'a', value: { doubleValue: 0.5 } }],
+            },
+          ],
+        },
+      ],
+    },
+  ],
+};
+
+const json = (value: unknown) => Buffer.from(JSON.stringify(value));
 const cases: readonly [string, Buffer, (body: Buffer, columns: SpanColumns) => Decoded | undefined][] = [
   ['OTLP protobuf', tracesProtobuf(spans), decodeTraces],
   ['OTLP JSON', Buffer.from(tracesJson(spans)), decodeTracesJson],
-  ['OTLP logs', logsProtobuf([log]), (body) => void decodeLogs(body)],
-  ['Zipkin JSON', Buffer.from(JSON.stringify(zipkin)), decodeZipkin],
+  ['OTLP logs', logsProtobuf([log]), (body) => storeLogs(decodeLogs(body))],
+  ['OTLP logs JSON', json(logJson), (body) => storeLogs(decodeLogsJson(body))],
+  ['Zipkin JSON', json([zipkin, zipkin]), decodeZipkin],
+  ['Zipkin JSON v1', json([zipkinV1, zipkinV1]), decodeZipkin],
   ['Thrift binary', thriftBinary(), (body, columns) => decodeBatch(new BinaryReader(body).struct(), columns)],
   [
     'Thrift compact',
@@ -52,9 +105,9 @@ for (const [name, good, decode] of cases)
     assert.equal(whole?.rejected ?? 0, 0);
     assert.equal(columns.rows, whole?.accepted ?? 0);
     columns.clear();
+    const isJson = name.includes('JSON');
     for (let round = 0; round < BODIES; round += 1) {
-      const body = Buffer.from(good);
-      for (let bytes = randomInt(1, 9); bytes > 0; bytes -= 1) body[randomInt(body.length)] = randomInt(256);
+      const body = isJson && round % 2 === 0 ? otherValue(good) : otherBytes(good);
       const cut = round % 5 === 0 ? body.subarray(0, randomInt(body.length)) : body;
       const before = columns.rows;
       columns.mark(1);
@@ -73,6 +126,44 @@ for (const [name, good, decode] of cases)
       }
     }
   });
+
+const LOGS_A_BLOCK = 200;
+const unwritten: LogData[] = [];
+
+/** What was decoded can be written, too. */
+function storeLogs(logs: readonly LogData[]): undefined {
+  unwritten.push(...logs);
+  if (unwritten.length < LOGS_A_BLOCK) return;
+  const columns = new LogColumns();
+  for (const one of unwritten.splice(0)) columns.addLog(one);
+  assert.ok(columns.encode().length > 0);
+}
+
+function otherBytes(good: Buffer): Buffer {
+  const body = Buffer.from(good);
+  for (let bytes = randomInt(1, 9); bytes > 0; bytes -= 1) body[randomInt(body.length)] = randomInt(256);
+  return body;
+}
+
+const ODD_VALUES: readonly string[] = [
+  'null|true|0|-1|1.5|1e308|9007199254740993|"18446744073709551616"|""|"x"|"0x1"|"\\ud800"|"\\u0000"',
+  '[]|{}|[[]]|[null]|{"":null}|{"__proto__":{"a":1}}',
+  `${'['.repeat(200)}${']'.repeat(200)}`,
+].flatMap((values) => values.split('|'));
+
+/** One value somewhere in it is another, so that it is JSON still. */
+function otherValue(good: Buffer): Buffer {
+  const at = randomInt(good.length);
+  let found = 0;
+  const text = good
+    .toString()
+    .replaceAll(/"(?:[^"\\]|\\.)*"(?!:)|-?\d[\d.eE+-]*|true|null/g, (value, offset: number) => {
+      if (found > 0 || offset + value.length < at) return value;
+      found += 1;
+      return ODD_VALUES[randomInt(ODD_VALUES.length)] as string;
+    });
+  return Buffer.from(text);
+}
 
 /** Batch { 1: Process { 1: "a" }, 2: [ Span ] }, as jaeger-thrift.ts has the fields. */
 function thriftBinary(): Buffer {
