@@ -1,5 +1,14 @@
 import { inspect } from 'node:util';
-import type { Exception } from '@opentelemetry/api';
+import { type Exception, type Span, SpanStatusCode } from '@opentelemetry/api';
+import { ERROR_TYPE } from '../../span/attributes.ts';
+
+/** What a call that failed leaves on its span; Node's own codes (`ECONNREFUSED`) say more than a type. */
+export function recordFailure(span: Span, error: unknown): void {
+  const code = isErrorLike(error) ? (error as NodeJS.ErrnoException).code : undefined;
+  span.recordException(exceptionOf(error));
+  span.setAttribute(ERROR_TYPE, typeof code === 'string' ? code : typeOf(error));
+  span.setStatus({ code: SpanStatusCode.ERROR, message: isErrorLike(error) ? error.message : textOf(error) });
+}
 
 /** Whatever was thrown, as OpenTelemetry's recordException takes it; a cause is part of the stack, as Node prints it. */
 export function exceptionOf(thrown: unknown): Exception {

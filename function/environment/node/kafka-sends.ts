@@ -1,13 +1,5 @@
+import { type Attributes, context as contextApi, type Span, SpanKind, trace } from '@opentelemetry/api';
 import {
-  type Attributes,
-  context as contextApi,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-} from '@opentelemetry/api';
-import {
-  ERROR_TYPE,
   MESSAGING_DESTINATION_NAME,
   MESSAGING_DESTINATION_PARTITION_ID,
   MESSAGING_KAFKA_MESSAGE_KEY,
@@ -20,7 +12,7 @@ import {
 } from '../../span/attributes.ts';
 import { isSuppressed } from '../../span/suppress.ts';
 import type { Tracing } from '../../span/tracing.ts';
-import { exceptionOf, typeOf } from './exception-of.ts';
+import { recordFailure } from './exception-of.ts';
 
 /** Messages for one topic, in whatever form the client has them, with `key`, `value` and `headers`. */
 export interface TopicMessages {
@@ -96,7 +88,7 @@ export function kafkaSends(tracing: Tracing): Sends {
         tellPositions(sent, resultsOf, answer);
         return answer;
       } catch (error) {
-        for (const { span } of sent) fail(span, error);
+        for (const { span } of sent) recordFailure(span, error);
         throw error;
       } finally {
         for (const { span } of sent) span.end();
@@ -154,14 +146,4 @@ function tellPositions(
     const base = Number(result.baseOffset ?? -1);
     if (base >= 0) span.setAttribute(MESSAGING_KAFKA_OFFSET, base + index);
   }
-}
-
-function fail(span: Span, error: unknown): void {
-  const { code } = error as NodeJS.ErrnoException;
-  span.recordException(exceptionOf(error));
-  span.setAttribute(ERROR_TYPE, typeof code === 'string' ? code : typeOf(error));
-  span.setStatus({
-    code: SpanStatusCode.ERROR,
-    message: error instanceof Error ? error.message : String(error),
-  });
 }

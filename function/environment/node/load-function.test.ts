@@ -23,6 +23,22 @@ const LOADS: readonly {
     body: 'typed',
   },
   {
+    name: 'ESM that awaits at its top level',
+    files: {
+      'package.json': '{"type":"module"}',
+      'a.js': `const body = await Promise.resolve('later'); export default () => ({ status: 200, body });`,
+    },
+    body: 'later',
+  },
+  {
+    name: 'ESM without an extension that awaits at its top level',
+    files: {
+      user: `const body = await Promise.resolve('later'); export default () => ({ status: 200, body });`,
+    },
+    filepath: 'user',
+    body: 'later',
+  },
+  {
     name: 'main of package.json',
     files: { 'package.json': '{"main":"b.js"}', 'a.js': says('a'), 'b.js': says('b') },
     body: 'b',

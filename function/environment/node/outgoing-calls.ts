@@ -18,7 +18,7 @@ import {
 } from '../../span/attributes.ts';
 import { isSuppressed } from '../../span/suppress.ts';
 import type { Tracing } from '../../span/tracing.ts';
-import { exceptionOf, typeOf } from './exception-of.ts';
+import { recordFailure } from './exception-of.ts';
 import { activeInvocation } from './invocation.ts';
 
 /**
@@ -63,14 +63,7 @@ export function traceOutgoingCalls(tracing: Tracing): void {
 
   function fail(request: object, error: unknown): void {
     const span = spans.get(request);
-    if (!span) return;
-    const { code } = error as NodeJS.ErrnoException;
-    span.recordException(exceptionOf(error));
-    span.setAttribute(ERROR_TYPE, typeof code === 'string' ? code : typeOf(error));
-    span.setStatus({
-      code: SpanStatusCode.ERROR,
-      message: error instanceof Error ? error.message : String(error),
-    });
+    if (span) recordFailure(span, error);
   }
 
   function end(request: object): void {

@@ -72,6 +72,8 @@ export function createEnvironmentServer({
       keepAliveTimeout: KEEP_ALIVE_MS,
       // How long an upload may take is the router's decision.
       requestTimeout: 0,
+      // The platform connects to a warm instance long before it has a request for it.
+      ...(isBehindRouter ? { headersTimeout: 0 } : {}),
     },
     (request, response) => {
       // The platform's router keeps its connections by itself, and dates what it passes on: three lines that it need not read.
