@@ -1,7 +1,9 @@
+import { createSocket } from 'node:dgram';
+import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
-import { existsSync, statfsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { pythonVersion } from '../function/environment/python/program.ts';
 import { DEFAULT_PORTS, placesOf } from './settings.ts';
 
 export interface Finding {
@@ -23,7 +25,7 @@ export async function examine(options: { readonly data: string }): Promise<Findi
     what: 'Node',
     state: major >= 24 ? 'ok' : 'warning',
     detail: `v${process.versions.node}`,
-    advice: major >= 24 ? '' : 'use Node 24 or newer: `npm run spoor` brings its own',
+    advice: major >= 24 ? '' : 'use Node 24 or newer: `cli/spoor` brings its own',
   });
   findings.push(
     found(
@@ -48,14 +50,7 @@ export async function examine(options: { readonly data: string }): Promise<Findi
       'warning',
     ),
   );
-  const { bavail, bsize } = statfsSync(places.data);
-  const freeGiB = (bavail * bsize) / 2 ** 30;
-  findings.push({
-    what: 'disk',
-    state: freeGiB > 1 ? 'ok' : 'warning',
-    detail: `${freeGiB.toFixed(1)} GiB free for ${places.data}`,
-    advice: freeGiB > 1 ? '' : 'free some space, or choose another directory with --data',
-  });
+  findings.push(await pythonFinding(), diskFinding(places.data));
   findings.push({
     what: 'journals',
     state: places.journals.startsWith('/dev/shm') ? 'ok' : 'warning',
@@ -64,19 +59,52 @@ export async function examine(options: { readonly data: string }): Promise<Findi
       ? ''
       : '/dev/shm is small or missing: journals go to the data directory, which costs a little more per span',
   });
+  const isRunning = existsSync(places.endpoints);
   for (const [name, port] of Object.entries(DEFAULT_PORTS)) {
-    const free = await isFree(port);
+    const free = name === 'jaegerUdp' ? await isUdpFree(port) : await isFree(port);
+    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}-port`;
+    const advice = `choose another with ${flag} (0 picks a free one)`;
     findings.push({
       what: `port ${port} (${name})`,
-      state: free ? 'ok' : 'warning',
-      detail: free ? 'free' : existsSync(places.endpoints) ? 'taken, by this Spoor it seems' : 'taken',
-      advice:
-        free || existsSync(places.endpoints)
-          ? ''
-          : `choose another with --${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}-port (0 picks a free one)`,
+      state: free || isRunning ? 'ok' : 'warning',
+      detail: free ? 'free' : isRunning ? 'taken, by this Spoor it seems' : 'taken',
+      advice: free || isRunning ? '' : advice,
     });
   }
   return findings;
+}
+
+async function pythonFinding(): Promise<Finding> {
+  const what = 'Python (functions in it)';
+  try {
+    return { what, state: 'ok', detail: await pythonVersion(), advice: '' };
+  } catch (error) {
+    return { what, state: 'warning', detail: 'not usable', advice: (error as Error).message };
+  }
+}
+
+/** Of the folder that is there: the data directory's own may not be made yet. */
+function diskFinding(data: string): Finding {
+  let there = data;
+  while (!existsSync(there)) there = dirname(there);
+  try {
+    accessSync(there, constants.W_OK);
+  } catch (error) {
+    return {
+      what: 'disk',
+      state: 'missing',
+      detail: (error as Error).message,
+      advice: 'choose another directory with --data',
+    };
+  }
+  const { bavail, bsize } = statfsSync(there);
+  const freeGiB = (bavail * bsize) / 2 ** 30;
+  return {
+    what: 'disk',
+    state: freeGiB > 1 ? 'ok' : 'warning',
+    detail: `${freeGiB.toFixed(1)} GiB free for ${data}`,
+    advice: freeGiB > 1 ? '' : 'free some space, or choose another directory with --data',
+  };
 }
 
 function found(
@@ -100,6 +128,14 @@ function tryResolve(require: NodeJS.Require, name: string): boolean {
   } catch {
     return false;
   }
+}
+
+function isUdpFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4');
+    socket.once('error', () => resolve(false));
+    socket.bind(port, '127.0.0.1', () => socket.close(() => resolve(true)));
+  });
 }
 
 function isFree(port: number): Promise<boolean> {

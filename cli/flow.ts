@@ -1,19 +1,22 @@
 import { styleText } from 'node:util';
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { FlowEdgeJson, FlowJson, FlowSpanJson } from '../backend/query/shapes.ts';
+import { askQuery } from './ask-query.ts';
 import type { CliContext } from './context.ts';
 import { formatDuration } from './duration.ts';
-import { cut, plural, printable } from './terminal-text.ts';
-import { askQuery, printLines, terminal, type Terminal } from './why.ts';
+import { cut, plural, printable, printLines, terminal, type Terminal } from './terminal-text.ts';
+import { outputOption, verb } from './verbs/flags.ts';
 
 /** `spoor flow ID`. */
 export function register(program: Command, context: CliContext): void {
-  program
-    .command('flow')
-    .description('everything that one event caused, over every topic and every trace that links join')
+  verb(
+    program,
+    'flow',
+    'everything that one event caused, over every topic and every trace that links join',
+    'spoor flow 4bf92f3577b34da6a3ce929d0e0e4736',
+  )
     .argument('<id>', 'trace id: 32 hex digits, leading zeros optional')
-    .addOption(new Option('-o, --output <format>', 'json or yaml').choices(['json', 'yaml']))
-    .addHelpText('after', '\nExample:\n  spoor flow 4bf92f3577b34da6a3ce929d0e0e4736')
+    .addOption(outputOption(['json', 'yaml']))
     .action(async (id: string, flags: { output?: string }) => {
       const flow = await askQuery<FlowJson>(
         await context.queryUrl(),

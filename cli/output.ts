@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import { stringify } from 'yaml';
+import { isColoured } from './terminal-text.ts';
 
 export interface Column<Row> {
   readonly title: string;
@@ -42,13 +43,14 @@ export interface OutputOptions {
 }
 
 export function createOutput({ stdout, stderr, env = {} }: OutputOptions): Output {
-  const isColoured = (stream: Stream) => stream.isTTY === true && (env['NO_COLOR'] ?? '') === '';
   const print = (line: string) => void stdout.write(`${line}\n`);
   const json = (value: unknown) => print(JSON.stringify(value, bigintAsText, 2));
   const yaml = (value: unknown) => void stdout.write(stringify(plain(value)));
   const table = <Row extends object>(rows: readonly Row[], columns: readonly Column<Row>[]) => {
     for (const [index, line] of tableLines(rows, columns).entries())
-      print(index === 0 && isColoured(stdout) ? styleText('bold', line, { validateStream: false }) : line);
+      print(
+        index === 0 && isColoured(stdout, env) ? styleText('bold', line, { validateStream: false }) : line,
+      );
   };
   return {
     table,
@@ -65,10 +67,10 @@ export function createOutput({ stdout, stderr, env = {} }: OutputOptions): Outpu
       else yaml(value);
     },
     bytes: (content) => void stdout.write(content),
-    remark: (line) => void stderr.write(`${isColoured(stderr) ? dim(line) : line}\n`),
+    remark: (line) => void stderr.write(`${isColoured(stderr, env) ? dim(line) : line}\n`),
     warn: (line) =>
       void stderr.write(
-        `${isColoured(stderr) ? styleText('yellow', 'warning:', { validateStream: false }) : 'warning:'} ${line}\n`,
+        `${isColoured(stderr, env) ? styleText('yellow', 'warning:', { validateStream: false }) : 'warning:'} ${line}\n`,
       ),
   };
 }

@@ -2,7 +2,9 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { Failure, toFailure } from '../server/failure.ts';
 import { createCliContext } from './context.ts';
 import { parseBytes, parseDays } from './retention.ts';
-import { DEFAULT_PORTS, type Settings } from './settings.ts';
+import { DEFAULT_DATA, DEFAULT_PORTS, nearestData, type Settings } from './settings.ts';
+import { terminal } from './terminal-text.ts';
+import { outputOption, verb } from './verbs/flags.ts';
 import { registerVerbs } from './verbs/register.ts';
 import * as traceVerbs from './trace/verbs.ts';
 import * as flowVerb from './flow.ts';
@@ -36,18 +38,18 @@ const program = new Command('spoor')
     '--server <url>',
     'internal address of the platform (default: SPOOR_SERVER, else what runs in the data directory)',
   )
-  .option('--data <dir>', 'data directory', process.env['SPOOR_DATA'] ?? './.spoor')
+  .option('--data <dir>', 'data directory (default: SPOOR_DATA, else ./.spoor, or a running one above)')
   .enablePositionalOptions()
   .showHelpAfterError('(see --help)')
   .exitOverride();
 
-const context = createCliContext(() => program.opts<{ server?: string; data: string }>(), {
-  drawTrace: async (traceId) => {
-    const { drawTrace } = traceVerbs;
-    await drawTrace(await context.queryUrl(), traceId, { settle: true });
+const context = createCliContext(
+  () => ({ ...program.opts<{ server?: string }>(), data: namedData() ?? nearestData('.') }),
+  {
+    drawTrace: async (traceId) => traceVerbs.drawTrace(await context.queryUrl(), traceId, { settle: true }),
+    explain: async (traceId) => whyVerb.explainWhenSettled(await context.queryUrl(), traceId),
   },
-  explain: async (traceId) => whyVerb.explainWhenSettled(await context.queryUrl(), traceId),
-});
+);
 
 const KAFKA_HELP =
   'host:port,... instead of the embedded log (SASL and TLS: SPOOR_KAFKA_*, docs/triggers.md)';
@@ -116,8 +118,7 @@ serverFlags(program.command('demo'))
       const story = demo({
         endpoints: running.endpoints,
         fault: flags.fault,
-        width: process.stdout.columns ?? 120,
-        colour: process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined,
+        ...terminal(),
         startedAt,
         print: (line) => console.log(line),
       });
@@ -267,14 +268,16 @@ partFlags(program.command('connector'))
     );
   });
 
-program
-  .command('doctor')
-  .description('what is installed, what is missing, which ports are taken, and how to mend it')
-  .addOption(new Option('-o, --output <format>', 'json or yaml').choices(['json', 'yaml']))
-  .addHelpText('after', '\nExample:\n  spoor doctor')
+verb(
+  program,
+  'doctor',
+  'what is installed, what is missing, which ports are taken, and how to mend it',
+  'spoor doctor',
+)
+  .addOption(outputOption(['json', 'yaml']))
   .action(async (flags: { output?: string }) => {
     const { examine } = await import('./doctor.ts');
-    const findings = await examine({ data: data() });
+    const findings = await examine({ data: namedData() ?? nearestData('.') });
     context.out.list(
       findings,
       [
@@ -417,8 +420,12 @@ function settingsOf(flags: ServerFlags): Settings {
 
 /** `--data` may stand before or after the verb. */
 function data(): string {
-  const verb = program.commands.find((command) => program.args[0] === command.name());
-  return verb?.opts<{ data?: string }>().data ?? program.opts<{ data: string }>().data;
+  const command = program.commands.find((each) => program.args[0] === each.name());
+  return command?.opts<{ data?: string }>().data ?? namedData() ?? DEFAULT_DATA;
+}
+
+function namedData(): string | undefined {
+  return program.opts<{ data?: string }>().data ?? (process.env['SPOOR_DATA'] || undefined);
 }
 
 function brokers(list: string | undefined): string[] {

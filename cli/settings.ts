@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { accessSync, constants, mkdirSync, statfsSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, statfsSync, statSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { Failure } from '../server/failure.ts';
 import type { TailSampling } from '../backend/collector/sampling/policies.ts';
 
 /** What `spoor up` and the parts are told by flags; the only place where flags and environment become plain options. */
@@ -61,10 +62,11 @@ export interface Places {
   readonly endpoints: string;
 }
 
+/** Names only: nothing is made. */
 export function placesOf(data: string): Places {
   const root = resolve(data);
   const id = `spoor-${userInfo().uid}-${createHash('sha256').update(root).digest('hex').slice(0, 10)}`;
-  const places = {
+  return {
     data: root,
     journals: hasSharedMemory() ? join('/dev/shm', id) : join(root, 'journals'),
     run: join(tmpdir(), id),
@@ -74,18 +76,52 @@ export function placesOf(data: string): Places {
     logs: join(root, 'logs'),
     endpoints: join(root, 'endpoints.json'),
   };
-  for (const dir of [
-    root,
-    places.journals,
-    places.run,
-    places.spool,
-    places.store,
-    places.platform,
-    places.logs,
-  ]) {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+}
+
+/** Makes what is not there yet of a data directory. A Failure that names the folder it could not make. */
+export function makePlaces(data: string): Places {
+  const places = placesOf(data);
+  const { journals, run, spool, store, platform, logs } = places;
+  for (const dir of [places.data, journals, run, spool, store, platform, logs]) {
+    try {
+      makeFolder(dir);
+      accessSync(dir, constants.W_OK);
+    } catch (error) {
+      throw new Failure(
+        'cli',
+        'forbidden',
+        `cannot write to ${dir}: ${(error as Error).message}. Choose another data directory with --data`,
+        { cause: error },
+      );
+    }
   }
   return places;
+}
+
+/** Not `recursive`: Node's loops for ever where a folder is there and nothing can be made in it, such as /proc. */
+function makeFolder(dir: string): void {
+  if (existsSync(dir)) {
+    if (statSync(dir).isDirectory()) return;
+    throw new Error('it is no folder');
+  }
+  if (dirname(dir) !== dir) makeFolder(dirname(dir));
+  try {
+    mkdirSync(dir, { mode: 0o700 });
+  } catch (error) {
+    // Another part that starts at the same time was quicker.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+export const DEFAULT_DATA = './.spoor';
+
+/** The data directory of what runs: `.spoor` in this folder or one above it, as git looks for its own. */
+export function nearestData(from: string): string {
+  for (let dir = resolve(from); ; dir = dirname(dir)) {
+    const { endpoints, data } = placesOf(join(dir, DEFAULT_DATA));
+    if (existsSync(endpoints)) return data;
+    if (dir === dirname(dir)) return DEFAULT_DATA;
+  }
 }
 
 function hasSharedMemory(): boolean {

@@ -1,11 +1,13 @@
-import { rmSync, readFileSync, writeFileSync, renameSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { styleText } from 'node:util';
 import { Failure } from '../server/failure.ts';
 import { isLoopback } from '../server/listen.ts';
+import { lockData } from './lock.ts';
 import { messageOf, startPart, type Part, type PartDeath, type ReadyLine } from './supervisor.ts';
-import { placesOf, type Places, type Settings } from './settings.ts';
+import { makePlaces, type Places, type Settings } from './settings.ts';
+import { isColoured } from './terminal-text.ts';
 import { tailSamplingArgs } from './tail-sampling.ts';
 
 /** Everything on this machine: three processes kept running, and how to reach them. */
@@ -39,7 +41,7 @@ const BACKEND_GRACE_MS = 15_000;
  */
 export async function up(options: UpOptions): Promise<Running> {
   const { settings, say } = options;
-  const places = placesOf(settings.data);
+  const places = makePlaces(settings.data);
   if (!isLoopback(settings.host) && settings.token === undefined) {
     throw new Failure(
       'cli',
@@ -47,7 +49,7 @@ export async function up(options: UpOptions): Promise<Running> {
       `cannot listen on ${settings.host} without a token: set SPOOR_TOKEN or pass --token, or stay on 127.0.0.1`,
     );
   }
-  const unlock = lock(places);
+  const unlock = lockData(places.data);
   await using starting = new AsyncDisposableStack();
   starting.defer(unlock);
 
@@ -160,30 +162,6 @@ function extraPort(
   return asked === undefined ? [] : [flag, portOf(previous, endpoint, asked)];
 }
 
-/** One `spoor up` per data directory: the pid in a file, ignored when that process is gone. */
-function lock(places: Places): () => void {
-  const file = join(places.data, 'spoor.pid');
-  const holder = Number(tryRead(file) ?? 0);
-  if (holder > 0 && isAlive(holder) && holder !== process.pid) {
-    throw new Failure(
-      'cli',
-      'conflict',
-      `cannot use ${places.data}: a running Spoor (pid ${holder}) has it. Stop that one, or choose another directory with --data`,
-    );
-  }
-  writeAtomically(file, String(process.pid));
-  return () => rmSync(file, { force: true });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
 /** The platform cannot say how it died; we saw it. The agent closes what it left open with these words. */
 async function writePlatformEnds(places: Places, death: PartDeath): Promise<void> {
   const end = {
@@ -221,15 +199,9 @@ function writeAtomically(file: string, text: string): void {
   renameSync(`${file}.tmp`, file);
 }
 
-function tryRead(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
-
 /** For stderr: dim when it is a terminal. */
 export function sayOnStderr(line: string): void {
-  console.error(process.stderr.isTTY ? styleText('dim', line) : line);
+  console.error(
+    isColoured(process.stderr, process.env) ? styleText('dim', line, { validateStream: false }) : line,
+  );
 }

@@ -1,11 +1,12 @@
 import { styleText } from 'node:util';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Option, type Command } from 'commander';
+import type { Command } from 'commander';
 import type { AccountJson, WhyJson } from '../backend/query/shapes.ts';
-import { Failure } from '../server/failure.ts';
+import { askQuery } from './ask-query.ts';
 import type { CliContext } from './context.ts';
 import { formatDuration } from './duration.ts';
-import { cut, printable } from './terminal-text.ts';
+import { cut, printable, printLines, terminal, type Terminal } from './terminal-text.ts';
+import { outputOption, verb } from './verbs/flags.ts';
 
 const SETTLE_TIMEOUT_MS = 5_000;
 const POLL_MS = 250;
@@ -15,15 +16,14 @@ const BAR_COLUMNS = 24;
 
 /** `spoor why ID`. */
 export function register(program: Command, context: CliContext): void {
-  program
-    .command('why')
-    .description('why a trace failed or was slow: ranked causes, where the time went, what to try next')
+  verb(
+    program,
+    'why',
+    'why a trace failed or was slow: ranked causes, where the time went, what to try next',
+    'spoor why 4bf92f3577b34da6a3ce929d0e0e4736\nspoor why 4bf92f3577b34da6a3ce929d0e0e4736 -o json',
+  )
     .argument('<id>', 'trace id: 32 hex digits, leading zeros optional')
-    .addOption(new Option('-o, --output <format>', 'json or yaml').choices(['json', 'yaml']))
-    .addHelpText(
-      'after',
-      '\nExamples:\n  spoor why 4bf92f3577b34da6a3ce929d0e0e4736\n  spoor why 4bf92f3577b34da6a3ce929d0e0e4736 -o json',
-    )
+    .addOption(outputOption(['json', 'yaml']))
     .action(async (id: string, flags: { output?: string }) => {
       const why = await askQuery<WhyJson>(
         await context.queryUrl(),
@@ -57,18 +57,6 @@ export async function explainWhenSettled(queryUrl: string, traceId: string): Pro
     await sleep(POLL_MS);
   }
   if (why) printLines(drawWhy(why, terminal()));
-}
-
-export interface Terminal {
-  readonly width: number;
-  readonly colour: boolean;
-}
-
-export function terminal(): Terminal {
-  return {
-    width: Math.max(process.stdout.columns ?? 100, 40),
-    colour: process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === '',
-  };
 }
 
 type Style = Parameters<typeof styleText>[0];
@@ -142,34 +130,6 @@ function drawStages(
     const bar = '█'.repeat(Math.round(row.share * BAR_COLUMNS)) || '▏';
     return `  ${cut(label(row, i), labels).padEnd(labels)}  ${formatDuration(row.nano).padStart(8)}  ${`${Math.round(row.share * 100)} %`.padStart(5)}  ${paint('cyan', bar)}`;
   });
-}
-
-/** Asks the query API; what it refuses becomes a Failure that says what it said. */
-export async function askQuery<Body>(queryUrl: string, path: string, cannot: string): Promise<Body> {
-  let response: Response;
-  try {
-    response = await fetch(`${queryUrl}${path}`);
-  } catch (error) {
-    throw new Failure(
-      'cli',
-      'unavailable',
-      `cannot reach the query API at ${queryUrl}. \`spoor up\` starts it`,
-      { cause: error },
-    );
-  }
-  if (response.ok) return (await response.json()) as Body;
-  const body = (await response.json().catch(() => undefined)) as
-    | { errors?: { msg: string }[] | null }
-    | undefined;
-  throw new Failure(
-    'query',
-    response.status === 404 ? 'not_found' : 'bad_request',
-    `${cannot}: ${body?.errors?.[0]?.msg ?? `the query API answered ${response.status}`}`,
-  );
-}
-
-export function printLines(lines: readonly string[]): void {
-  console.log(lines.join('\n'));
 }
 
 function hang(prefix: string, text: string, width: number): string[] {

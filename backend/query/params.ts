@@ -11,6 +11,8 @@ const MAX_TRACE_IDS = 200;
 const DEFAULT_LOOKBACK_NANO = 2n * 24n * 3_600n * 1_000_000_000n;
 /** What the engine's nanosecond clock holds: until 2262. */
 const MAX_NANO = 2n ** 63n - 1n;
+/** How far a window reaches into the future. */
+const MAX_AHEAD_NANO = 60_000_000_000n;
 
 /** The query string, every key with every value it was given. */
 export type Params = URLSearchParams;
@@ -174,10 +176,14 @@ export function spanId(params: Params, name: string): string | undefined {
   return value;
 }
 
-/** `endTs` and `lookback`, both ms: by default the hour before now, a minute ahead for clocks that are. */
+/**
+ * `endTs` and `lookback`, both ms: by default the hour before now, a minute ahead for clocks that are. A shorter window is ahead by a
+ * sixtieth of its length, since one of half a minute would else begin in the future.
+ */
 export function parseWindow(params: Params, nowNano: bigint, lookbackNano = 3_600_000_000_000n): TimeRange {
-  const endUnixNano = integer(params, 'endTs', 1_000_000n) ?? nowNano + 60_000_000_000n;
   const lookback = integer(params, 'lookback', 1_000_000n) ?? lookbackNano;
+  const ahead = lookback / 60n < MAX_AHEAD_NANO ? lookback / 60n : MAX_AHEAD_NANO;
+  const endUnixNano = integer(params, 'endTs', 1_000_000n) ?? nowNano + ahead;
   return { startUnixNano: endUnixNano > lookback ? endUnixNano - lookback : 0n, endUnixNano };
 }
 

@@ -1,5 +1,6 @@
 import type { SpanData } from '../../function/span/span-data.ts';
 import { Failure } from '../../server/failure.ts';
+import { askQuery } from '../ask-query.ts';
 import { fetchTrace } from '../trace/fetch-trace.ts';
 import { textOf } from '../trace/text-of.ts';
 
@@ -21,7 +22,6 @@ export interface Tool {
 
 type Arguments = Readonly<Record<string, unknown>>;
 
-const TIMEOUT_MS = 60_000;
 /** Spans of one trace that an answer holds: a model reads no more. */
 const MAX_SPANS = 500;
 
@@ -56,7 +56,7 @@ export const TOOLS: readonly Tool[] = [
     inputSchema: object({ traceId: TRACE_ID }, ['traceId']),
     call: async (url, args, signal) => {
       const traceId = idOf(args);
-      const spans = await fetchTrace(url, traceId, within(signal));
+      const spans = await fetchTrace(url, traceId, signal);
       if (!spans) throw new Failure('query', 'not_found', `cannot find trace [${traceId}]`);
       return { traceId, spanCount: spans.length, spans: spans.slice(0, MAX_SPANS).map(toSpan) };
     },
@@ -166,29 +166,7 @@ async function get(
       );
     query.set(name, String(value));
   }
-  const response = await fetch(`${queryUrl}${path}?${query.toString()}`, { signal: within(signal) }).catch(
-    (error: unknown) => {
-      throw new Failure(
-        'cli',
-        'unavailable',
-        `cannot reach the query API at ${queryUrl}. \`spoor up\` starts it`,
-        {
-          cause: error,
-        },
-      );
-    },
-  );
-  const body = (await response.json()) as { errors?: { msg: string }[] | null };
-  if (response.ok) return body;
-  throw new Failure(
-    'query',
-    response.status === 404 ? 'not_found' : 'bad_request',
-    body.errors?.[0]?.msg ?? `the query API answered ${response.status}`,
-  );
-}
-
-function within(signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  return askQuery(queryUrl, `${path}?${query.toString()}`, `cannot ask ${path}`, signal);
 }
 
 function windowOf(args: Arguments): { readonly lookback: number } {

@@ -1,6 +1,6 @@
 import type { Logger } from '../../server/log.ts';
 import { start as startAgent } from '../../function/agent/agent.ts';
-import { placesOf } from '../settings.ts';
+import { makePlaces } from '../settings.ts';
 import type { RunningPart } from './run.ts';
 
 export interface AgentPartOptions {
@@ -18,7 +18,7 @@ export interface AgentPartOptions {
 const DELIVERY_MS = 5_000;
 
 export async function startAgentPart(options: AgentPartOptions, log: Logger): Promise<RunningPart> {
-  const places = placesOf(options.data);
+  const places = makePlaces(options.data);
   const agent = await startAgent({
     journalDirs: [places.journals, ...options.journals],
     spoolDir: places.spool,

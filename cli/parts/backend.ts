@@ -5,7 +5,7 @@ import type { TailSampling } from '../../backend/collector/sampling/policies.ts'
 import { startTailSampling } from '../../backend/collector/sampling/tail-sampler.ts';
 import { openStore } from '../../backend/store/open-store.ts';
 import { startQuery } from '../../backend/query/query.ts';
-import { DEFAULT_PORTS, placesOf } from '../settings.ts';
+import { DEFAULT_PORTS, makePlaces } from '../settings.ts';
 import type { RunningPart } from './run.ts';
 
 export interface BackendPartOptions {
@@ -30,7 +30,7 @@ export interface BackendPartOptions {
 }
 
 export async function startBackendPart(options: BackendPartOptions, log: Logger): Promise<RunningPart> {
-  const places = placesOf(options.data);
+  const places = makePlaces(options.data);
   const retention = { maxDays: options.keepDays, maxBytes: options.maxDiskBytes };
   const tailSampling = options.tailSampling !== undefined;
   await using starting = new AsyncDisposableStack();

@@ -3,7 +3,7 @@ import { registerGlobals, startTracing } from '../../function/span/tracing.ts';
 import { DEFAULT_LIMITS } from '../../function/span/tracing-env.ts';
 import type { Logger } from '../../server/log.ts';
 import { startConnector, type ConnectorOptions } from '../../platform/trigger/connector.ts';
-import { placesOf } from '../settings.ts';
+import { makePlaces } from '../settings.ts';
 import { MAX_LINKS } from './platform.ts';
 import type { RunningPart } from './run.ts';
 
@@ -12,7 +12,7 @@ export async function startConnectorPart(
   options: ConnectorOptions & { readonly data: string },
   log: Logger,
 ): Promise<RunningPart> {
-  const places = placesOf(options.data);
+  const places = makePlaces(options.data);
   await using starting = new AsyncDisposableStack();
   const tracing = starting.use(
     startTracing({

@@ -15,7 +15,7 @@ import { startBuilder } from '../../platform/spec/builder.ts';
 import { controlHandler } from '../../platform/spec/control.ts';
 import { openRegistry } from '../../platform/spec/registry.ts';
 import { startTriggers } from '../../platform/trigger/triggers.ts';
-import { placesOf } from '../settings.ts';
+import { makePlaces } from '../settings.ts';
 import { failureRate } from './canary-rate.ts';
 import { kafkaInstanceId } from './kafka-options.ts';
 import type { RunningPart } from './run.ts';
@@ -40,7 +40,7 @@ export const MAX_LINKS = 10_000;
 export const PLATFORM_SERVICES = ['router', 'executor', 'trigger', 'queue', 'builder', 'output'] as const;
 
 export async function startPlatformPart(options: PlatformPartOptions, log: Logger): Promise<RunningPart> {
-  const places = placesOf(options.data);
+  const places = makePlaces(options.data);
   await using starting = new AsyncDisposableStack();
 
   const tracingOf = (service: (typeof PLATFORM_SERVICES)[number]) =>

@@ -8,6 +8,7 @@ import {
   type SpanKind,
 } from '../../function/span/span-data.ts';
 import { Failure } from '../../server/failure.ts';
+import { askQuery } from '../ask-query.ts';
 import { textOf } from './text-of.ts';
 
 const POLL_MS = 150;
@@ -18,18 +19,16 @@ export async function fetchTrace(
   traceId: string,
   signal?: AbortSignal,
 ): Promise<SpanData[] | undefined> {
-  const response = await fetch(`${queryUrl}/api/traces/${encodeURIComponent(traceId)}`, { signal });
-  if (response.status === 404) return undefined;
-  const body = (await response.json()) as { data?: JaegerTrace[] | null; errors?: { msg: string }[] | null };
-  const trace = body.data?.[0];
-  if (!response.ok || !trace) {
-    throw new Failure(
-      'cli',
-      'unavailable',
-      `cannot read trace ${traceId}: ${body.errors?.[0]?.msg ?? `the query API answered ${response.status}`}`,
-    );
+  let trace: JaegerTrace | undefined;
+  try {
+    const path = `/api/traces/${encodeURIComponent(traceId)}`;
+    const cannot = `cannot read trace ${traceId}`;
+    trace = (await askQuery<{ data: JaegerTrace[] }>(queryUrl, path, cannot, signal)).data[0];
+  } catch (error) {
+    if (error instanceof Failure && error.reason === 'not_found') return undefined;
+    throw error;
   }
-  return trace.spans.map((span) => fromJaeger(span, trace.processes));
+  return trace?.spans.map((span) => fromJaeger(span, trace.processes));
 }
 
 /**

@@ -11,14 +11,8 @@ import {
 import { STATUS_CODE, type SpanData } from '../../function/span/span-data.ts';
 import { buildTree, walkTree, type TreeNode } from '../../backend/diagnosis/tree.ts';
 import { formatDuration } from '../duration.ts';
-import { cut, plural, printable } from '../terminal-text.ts';
+import { cut, plural, printable, type Terminal } from '../terminal-text.ts';
 import { textOf } from './text-of.ts';
-
-export interface WaterfallOptions {
-  /** Columns of the terminal. */
-  readonly width: number;
-  readonly colour: boolean;
-}
 
 type Style = Parameters<typeof styleText>[0];
 type Paint = (style: Style, text: string) => string;
@@ -43,7 +37,7 @@ const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'] as const;
  *     greeter   ├─ greeter                 24.1 ms    ▐██████▌
  *     trigger   │  └─ process greetings    63.0 ms             ▐█████████████
  */
-export function drawWaterfall(spans: readonly SpanData[], options: WaterfallOptions): string[] {
+export function drawWaterfall(spans: readonly SpanData[], options: Terminal): string[] {
   const first = spans[0];
   if (!first) return ['no spans'];
   const paint: Paint = options.colour

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { Failure } from '../../server/failure.ts';
-import { parseDuration } from '../../platform/spec/units.ts';
+import { formatDuration, parseDuration } from '../../platform/spec/units.ts';
 
 /** Flags that many verbs share. Names and short forms are Fission's. */
 
@@ -97,11 +97,27 @@ export function wholeNumber(text: string): number {
   return Number(text);
 }
 
-/** Go's durations, and a bare number as seconds. In milliseconds. */
+/** Go's durations, days, and a bare number as seconds. In milliseconds. */
 export function durationMs(text: string): number {
-  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : parseDuration(text);
-  if (ms === undefined) throw new InvalidArgumentError('It must be a duration such as 30s or 2m.');
+  const [, days] = /^(\d+(?:\.\d+)?)d$/.exec(text) ?? [];
+  const ms =
+    days !== undefined
+      ? Number(days) * 86_400_000
+      : /^\d+$/.test(text)
+        ? Number(text) * 1_000
+        : parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('It must be a duration such as 30s, 2m or 1d.');
   return ms;
+}
+
+/** The default is said as people write it. */
+export function durationOption(flags: string, description: string, ms: number): Option {
+  return new Option(flags, description).argParser(durationMs).default(ms, formatDuration(ms));
+}
+
+/** In milliseconds; an hour unless told. */
+export function sinceOption(): Option {
+  return durationOption('--since <duration>', 'how far back: 30s, 10m, 2h or 1d', 3_600_000);
 }
 
 /** Exit code 2. */

@@ -5,7 +5,7 @@ import { toManifest } from '../../platform/spec/manifest.ts';
 import type { Reference } from '../../platform/spec/resources.ts';
 import { functionNames } from '../../platform/spec/validate.ts';
 import type { CliContext } from '../context.ts';
-import { durationMs, namespaced, outputOption, verb, type NameFlags } from './flags.ts';
+import { namespaced, outputOption, sinceOption, verb, type NameFlags } from './flags.ts';
 import { searchSpans, type FoundSpan } from './query-api.ts';
 import { mustGet } from './remove.ts';
 
@@ -28,7 +28,7 @@ export function registerDescribe(fn: Command, context: CliContext): void {
     ),
   )
     .requiredOption('--name <name>', 'name of the function')
-    .option('--since <duration>', 'how far back calls are looked at', durationMs, 3_600_000)
+    .addOption(sinceOption())
     .addOption(outputOption(['json', 'yaml']))
     .action((flags: DescribeFlags) => describeFunction(context, flags));
 }

@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import { FAAS_INSTANCE, SPOOR_REQUEST_ID } from '../../function/span/attributes.ts';
 import { Failure } from '../../server/failure.ts';
 import type { CliContext } from '../context.ts';
-import { durationMs, namespaced, outputOption, verb, wholeNumber, type NameFlags } from './flags.ts';
+import { namespaced, outputOption, sinceOption, verb, wholeNumber, type NameFlags } from './flags.ts';
 import { logsOfService, logsOfTrace, searchSpans, type LogLine } from './query-api.ts';
 import { mustGet } from './remove.ts';
 
@@ -12,7 +12,7 @@ const FOLLOW_POLL_MS = 500;
 /** A line may come this late and is still shown by `--follow`. */
 const FOLLOW_WINDOW_MS = 15_000;
 const MAX_LINES = 10_000;
-/** Traces that are looked through where the query API has no listing of logs. */
+/** Traces that are looked through for the lines of an instance or a request. */
 const MAX_TRACES = 100;
 
 /** A line must not move the cursor, whatever a function prints. */
@@ -54,7 +54,7 @@ export function registerLog(fn: Command, context: CliContext): void {
     .option('--request-id <id>', 'only of the request with this X-Fission-Request-ID')
     .addOption(new Option('--level <level>', 'only of this level and above').choices(Object.keys(LEVELS)))
     .option('--pod <id>', 'only of traces of this instance (`spoor fn pods` lists them)')
-    .option('--since <duration>', 'how far back', durationMs, 3_600_000)
+    .addOption(sinceOption())
     .addOption(outputOption(['json', 'yaml']))
     .action((flags: LogFlags) => log(context, flags));
 }
@@ -68,9 +68,9 @@ async function log(context: CliContext, flags: LogFlags): Promise<void> {
       `cannot look for trace ${JSON.stringify(flags.traceId)}: it wants 32 hex digits`,
     );
   // A function that was deleted may still have lines; one that never was is a mistake.
-  const first = await read(context, queryUrl, flags, flags.since);
+  const first = await read(queryUrl, flags, flags.since);
   if (first.length === 0 && flags.follow !== true) await mustGet(context, 'Function', flags);
-  const newest = first.slice(-Math.min(flags.recordcount, MAX_LINES));
+  const newest = first.slice(Math.max(first.length - flags.recordcount, 0));
   if (flags.follow !== true) {
     const lines = flags.reverse === true ? newest.toReversed() : newest;
     if (flags.output !== undefined) context.out.object(lines, flags.output);
@@ -85,7 +85,7 @@ async function log(context: CliContext, flags: LogFlags): Promise<void> {
   for (const line of newest) show(context, line, flags);
   for (;;) {
     await sleep(FOLLOW_POLL_MS);
-    for (const line of await read(context, queryUrl, flags, FOLLOW_WINDOW_MS)) {
+    for (const line of await read(queryUrl, flags, FOLLOW_WINDOW_MS)) {
       if (seen.has(keyOf(line))) continue;
       seen.add(keyOf(line));
       show(context, line, flags);
@@ -94,26 +94,13 @@ async function log(context: CliContext, flags: LogFlags): Promise<void> {
 }
 
 /** Oldest first. */
-async function read(
-  context: CliContext,
-  queryUrl: string,
-  flags: LogFlags,
-  sinceMs: number,
-): Promise<LogLine[]> {
+async function read(queryUrl: string, flags: LogFlags, sinceMs: number): Promise<LogLine[]> {
   const traceIds = await traceIdsOf(queryUrl, flags);
-  let lines: LogLine[] | undefined;
-  if (traceIds === undefined) {
-    const asked = { service: flags.name, sinceMs, limit: Math.max(flags.recordcount, 1_000) };
-    lines = await logsOfService(queryUrl, asked);
-    if (!lines) {
-      warnOnce(
-        context,
-        'this query API lists the logs of traces only: lines outside of any trace are not shown',
-      );
-      const spans = await searchSpans(queryUrl, { service: flags.name, sinceMs, limit: MAX_TRACES });
-      lines = await logsOf(queryUrl, new Set(spans.map(({ traceId }) => traceId)));
-    }
-  } else lines = await logsOf(queryUrl, traceIds);
+  const limit = Math.min(Math.max(flags.recordcount, 1_000), MAX_LINES);
+  const lines =
+    traceIds === undefined
+      ? await logsOfService(queryUrl, { service: flags.name, sinceMs, severity: flags.level, limit })
+      : await logsOf(queryUrl, traceIds);
   const least = flags.level === undefined ? 0 : LEVELS[flags.level];
   return lines
     .filter(({ service }) => service === flags.name)
@@ -164,12 +151,4 @@ function levelOf(severity: number): string {
 
 function keyOf({ timeUnixNano, spanId, body }: LogLine): string {
   return `${timeUnixNano} ${spanId} ${body}`;
-}
-
-const warned = new WeakSet<CliContext>();
-
-function warnOnce(context: CliContext, text: string): void {
-  if (warned.has(context)) return;
-  warned.add(context);
-  context.out.warn(text);
 }

@@ -12,6 +12,7 @@ import type { SpanData } from '../../function/span/span-data.ts';
 import { silentLog } from '../../server/log.ts';
 import { untilStopSignal } from '../../server/stop.ts';
 import type { CliContext } from '../context.ts';
+import { terminal } from '../terminal-text.ts';
 import { textOf } from '../trace/text-of.ts';
 import { collect, collectPairs, verb, wholeNumber, wrongUsage } from './flags.ts';
 import { callFunction, type CallFlags } from './fn-test.ts';
@@ -123,10 +124,8 @@ async function run(context: CliContext, argument: string | undefined, flags: Run
         out.remark(`${name}: ${typeof body === 'string' ? body : JSON.stringify(body)}`);
     },
     onTrace: (spans) => {
-      const colour = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
-      const lines = drawWaterfall(spans, { width: process.stdout.columns ?? 120, colour });
       out.remark(headline(spans));
-      for (const line of lines) out.print(line);
+      for (const line of drawWaterfall(spans, terminal())) out.print(line);
       for (const line of exceptionsOf(spans)) out.remark(line);
       out.print('');
       drawn.resolve();

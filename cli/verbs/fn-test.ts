@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { Failure } from '../../server/failure.ts';
 import type { CliContext } from '../context.ts';
-import { collect, durationMs, namespaced, verb, wrongUsage, type NameFlags } from './flags.ts';
+import { collect, durationOption, namespaced, verb, wrongUsage, type NameFlags } from './flags.ts';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 
@@ -38,7 +39,9 @@ export function registerTest(fn: Command, context: CliContext): void {
     .option('-H, --header <header>', 'request header, "Name: value"; may be repeated', collect)
     .option('-q, --query <key=value>', 'query parameter; may be repeated', collect)
     .option('--subpath <path>', 'path below the function')
-    .option('-t, --timeout <duration>', 'how long to wait for the answer', durationMs, DEFAULT_TIMEOUT_MS)
+    .addOption(
+      durationOption('-t, --timeout <duration>', 'how long to wait for the answer', DEFAULT_TIMEOUT_MS),
+    )
     .option(
       '--async',
       'do not wait for the answer: print the id of the invocation (POST unless --method says otherwise)',
@@ -117,7 +120,9 @@ function urlOf(base: URL, flags: CallFlags): URL {
 async function bodyOf(flags: CallFlags): Promise<Buffer | undefined> {
   if (flags.body === undefined) return undefined;
   if (!flags.body.startsWith('@')) return Buffer.from(flags.body);
-  const path = flags.body === '@-' ? '/dev/stdin' : flags.body.slice(1);
+  // Not by its path: /dev/stdin cannot be opened when it is a socket.
+  if (flags.body === '@-') return await buffer(process.stdin);
+  const path = flags.body.slice(1);
   return await readFile(path).catch((error: Error) => {
     throw wrongUsage(`cannot read the body from ${path}: ${error.message}`);
   });

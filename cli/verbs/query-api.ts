@@ -1,4 +1,4 @@
-import { Failure } from '../../server/failure.ts';
+import { askQuery } from '../ask-query.ts';
 
 /** A log line as `GET /api/traces/{id}/logs` shows it (backend/query/shapes.ts), in what the verbs need of it. */
 export interface LogLine {
@@ -34,8 +34,6 @@ export interface SpanSearch {
   readonly limit: number;
 }
 
-const TIMEOUT_MS = 20_000;
-
 /** Every span of the newest traces in which one span satisfies the search. */
 export async function searchSpans(queryUrl: string, search: SpanSearch): Promise<FoundSpan[]> {
   const now = Date.now();
@@ -47,68 +45,47 @@ export async function searchSpans(queryUrl: string, search: SpanSearch): Promise
   });
   if (search.operation !== undefined) params.set('operation', search.operation);
   if (search.tags) params.set('tags', JSON.stringify(search.tags));
-  const { data } = await getJson<{ data: JaegerTrace[] | null }>(
-    `${queryUrl}/api/traces?${params.toString()}`,
+  const { data } = await askQuery<{ data: JaegerTrace[] | null }>(
+    queryUrl,
+    `/api/traces?${params.toString()}`,
+    `cannot look for traces of ${search.service}`,
   );
   return (data ?? []).flatMap((trace) => trace.spans.map((span) => toFoundSpan(trace, span)));
 }
 
 /** Of one trace, oldest first. */
 export async function logsOfTrace(queryUrl: string, traceId: string): Promise<LogLine[]> {
-  const { logs } = await getJson<{ logs: LogLine[] }>(
-    `${queryUrl}/api/traces/${encodeURIComponent(traceId)}/logs`,
+  const { logs } = await askQuery<{ logs: LogLine[] }>(
+    queryUrl,
+    `/api/traces/${encodeURIComponent(traceId)}/logs`,
+    `cannot read the lines of trace ${traceId}`,
   );
   return logs;
 }
 
-/**
- * The newest lines of one service, oldest first. `undefined` when the query API has no listing of logs: older ones know those
- * of a trace only.
- */
+/** The newest lines of one service, newest first, `limit` at most. */
 export async function logsOfService(
   queryUrl: string,
-  search: { readonly service: string; readonly sinceMs: number; readonly limit: number },
-): Promise<LogLine[] | undefined> {
+  search: {
+    readonly service: string;
+    readonly sinceMs: number;
+    /** This word and above; undefined: all lines. */
+    readonly severity: string | undefined;
+    readonly limit: number;
+  },
+): Promise<LogLine[]> {
   const params = new URLSearchParams({
     service: search.service,
-    since: `${Math.ceil(search.sinceMs / 1000)}s`,
+    lookback: String(Math.ceil(search.sinceMs)),
     limit: String(search.limit),
   });
-  try {
-    return (await getJson<{ logs: LogLine[] }>(`${queryUrl}/api/logs?${params.toString()}`)).logs;
-  } catch (error) {
-    if (error instanceof Failure && error.reason === 'not_found') return undefined;
-    throw error;
-  }
-}
-
-async function getJson<T>(url: string): Promise<T> {
-  let response: Response;
-  try {
-    response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-  } catch (error) {
-    throw new Failure(
-      'cli',
-      'unavailable',
-      `cannot reach the query API at ${new URL(url).origin}: nothing answers there. \`spoor up\` starts it`,
-      { cause: error },
-    );
-  }
-  const text = await response.text();
-  if (response.ok) return JSON.parse(text) as T;
-  throw new Failure(
-    'query',
-    response.status === 404 ? 'not_found' : response.status < 500 ? 'bad_request' : 'unavailable',
-    `cannot ask ${new URL(url).pathname}: ${messageOf(text) ?? `status ${response.status}`}`,
+  if (search.severity !== undefined) params.set('severity', search.severity);
+  const { logs } = await askQuery<{ logs: LogLine[] }>(
+    queryUrl,
+    `/api/logs?${params.toString()}`,
+    `cannot read the lines of ${search.service}`,
   );
-}
-
-function messageOf(text: string): string | undefined {
-  try {
-    return (JSON.parse(text) as { errors?: { msg?: string }[] }).errors?.[0]?.msg;
-  } catch {
-    return undefined;
-  }
+  return logs;
 }
 
 interface JaegerTrace {

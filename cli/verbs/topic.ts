@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
@@ -31,7 +31,8 @@ export function register(program: Command, context: CliContext): void {
         const isContext = ['traceparent', 'tracestate', 'baggage'].includes(key.toLowerCase());
         headers.append(isContext ? key : `x-record-header-${key}`, headerText(value));
       }
-      const body = flags.body === undefined ? await readFile('/dev/stdin') : Buffer.from(flags.body);
+      // Not by its path: /dev/stdin cannot be opened when it is a socket.
+      const body = flags.body === undefined ? await buffer(process.stdin) : Buffer.from(flags.body);
       const response = await call(context, `/topics/${encodeURIComponent(name)}`, {
         method: 'POST',
         headers,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { Failure } from '../../server/failure.ts';
+import { authorization } from '../ask-query.ts';
 import type { CliContext } from '../context.ts';
 import { outputOption, verb } from './flags.ts';
 
@@ -70,7 +71,8 @@ async function check(part: string, url: Promise<string>, path: string): Promise<
   let address = '';
   try {
     address = await url;
-    const response = await fetch(`${address}${path}`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const response = await fetch(`${address}${path}`, { headers: authorization(), signal });
     await response.body?.cancel();
     return { part, address, state: response.ok ? 'ok' : 'failed', detail: `status ${response.status}` };
   } catch (error) {

@@ -14,7 +14,7 @@ import type {
 import { routeCondition } from '../../platform/spec/route-conflict.ts';
 import { functionNames } from '../../platform/spec/validate.ts';
 import type { CliContext } from '../context.ts';
-import { durationMs, namespaced, verb, wrongUsage, type NameFlags } from './flags.ts';
+import { durationOption, namespaced, verb, wrongUsage, type NameFlags } from './flags.ts';
 
 const POLL_MS = 200;
 
@@ -34,7 +34,7 @@ export function registerWait(group: Command, context: CliContext, kind: Kind, co
       `condition=NAME or condition=NAME=False: ${namesOf(kind).join(', ')}`,
       `condition=${condition}`,
     )
-    .option('--timeout <duration>', 'how long at most', durationMs, 60_000)
+    .addOption(durationOption('--timeout <duration>', 'how long at most', 60_000))
     .action(async (flags: NameFlags & { for: string; timeout: number }) => {
       const wanted = parseCondition(kind, flags.for);
       await untilCondition(await context.client(), kind, flags, wanted, flags.timeout);

@@ -70,6 +70,12 @@ async function make(): Promise<PythonProgram> {
   return program;
 }
 
+/** `3.13` of the interpreter that would be used. Rejects with an Error that says what to install. */
+export async function pythonVersion(): Promise<string> {
+  const [major, minor] = (await versionOf(process.env['SPOOR_PYTHON'] || 'python3')).split(' ');
+  return `${major}.${minor}`;
+}
+
 async function versionOf(interpreter: string): Promise<string> {
   const script = 'import sys; print(sys.version_info[0], sys.version_info[1], sys.executable)';
   const missing = `cannot run Python functions: there is no [${interpreter}]. Install Python ${OLDEST.join('.')} or later (Debian: apt-get install python3 python3-venv), or name one in SPOOR_PYTHON`;
