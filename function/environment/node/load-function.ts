@@ -49,7 +49,7 @@ async function loadModule(file: string): Promise<Record<string, unknown>> {
 }
 
 /** `.js`, `.cjs`, and names without an extension. */
-const REQUIRED = /(?:\.c?js|(?:^|\/)[^./][^.\/]*)$/;
+const REQUIRED = /(?:\.c?js|(?:^|\/)[^./][^./]*)$/;
 
 function namedExport(exported: Record<string, unknown>, name: string): unknown {
   if (Object.hasOwn(exported, name)) return exported[name];
