@@ -80,22 +80,25 @@ export async function attempt(
       carrier[name] = value;
     },
   });
-  const result = await call(span, headers, options);
+  const { result, attributes } = await call(headers, options);
   const failure = result.ok ? undefined : result.failure;
-  span.setAttribute(names.SPOOR_OUTCOME, options.outcome(failure));
+  // All at once: each call is a record in the journal.
+  attributes[names.SPOOR_OUTCOME] = options.outcome(failure);
   if (failure) {
-    span.setAttributes({ [names.ERROR_TYPE]: failure.reason, [names.SPOOR_REASON]: failure.reason });
+    attributes[names.ERROR_TYPE] = failure.reason;
+    attributes[names.SPOOR_REASON] = failure.reason;
     span.setStatus({ code: SpanStatusCode.ERROR, message: failure.message });
   }
+  span.setAttributes(attributes);
   span.end();
   return { ...result, span };
 }
 
+/** With what the answer says of the instance that gave it, for the span. */
 async function call(
-  span: Span,
   headers: Record<string, string | string[]>,
   options: AttemptOptions,
-): Promise<AttemptResult> {
+): Promise<{ readonly result: AttemptResult; readonly attributes: Attributes }> {
   let response: FunctionResponse;
   try {
     const { method, body, subpath, signal, timeoutMs } = options;
@@ -108,15 +111,19 @@ async function call(
       timeoutMs,
     });
   } catch (error) {
-    return { ok: false, failure: failureOfError(error) };
+    return { result: { ok: false, failure: failureOfError(error) }, attributes: {} };
   }
-  span.setAttribute(names.HTTP_RESPONSE_STATUS_CODE, response.status);
   const coldStart = headerOf(response, 'x-spoor-coldstart');
-  if (coldStart !== undefined) span.setAttribute(names.FAAS_COLDSTART, coldStart === 'true');
-  const instance = headerOf(response, 'x-spoor-instance');
-  if (instance !== undefined) span.setAttribute(names.FAAS_INSTANCE, instance);
-  if (response.status >= 200 && response.status < 300) return { ok: true, response };
-  return { ok: false, failure: failureOfResponse(response) };
+  const attributes: Attributes = {
+    [names.HTTP_RESPONSE_STATUS_CODE]: response.status,
+    [names.FAAS_COLDSTART]: coldStart === undefined ? undefined : coldStart === 'true',
+    [names.FAAS_INSTANCE]: headerOf(response, 'x-spoor-instance'),
+  };
+  const isOk = response.status >= 200 && response.status < 300;
+  const result: AttemptResult = isOk
+    ? { ok: true, response }
+    : { ok: false, failure: failureOfResponse(response) };
+  return { result, attributes };
 }
 
 const AWAY: ReadonlySet<string> = new Set([
