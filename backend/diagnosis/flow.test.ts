@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { SPAN_KIND, type SpanData } from '../../function/span/span-data.ts';
-import { buildFlow, isMessage, type Flow } from './flow.ts';
+import { buildFlow, isMessage, withGroups, type Flow } from './flow.ts';
 import { sketch, sketchAll, type SpanSketch } from './test/spans.ts';
 import { timeAccount } from './time-account.ts';
 
@@ -134,7 +134,7 @@ void test('a flow waits for the group that has not answered, and settles when it
     attributes: { 'messaging.destination.name': 'cards' },
   });
   const groupsByTopic = new Map([['cards', ['print']]]);
-  const waiting = buildFlow([send], { groupsByTopic });
+  const waiting = withGroups(buildFlow([send]), groupsByTopic);
   assert.equal(waiting.settled, false);
   assert.deepEqual(
     waiting.waitingFor.map(({ topic, consumerGroup }) => [topic, consumerGroup]),
@@ -147,7 +147,7 @@ void test('a flow waits for the group that has not answered, and settles when it
     at: [5, 6],
     attributes: { 'messaging.destination.name': 'cards', 'messaging.consumer.group.name': 'print' },
   });
-  assert.equal(buildFlow([send, read], { groupsByTopic }).settled, true);
+  assert.equal(withGroups(buildFlow([send, read]), groupsByTopic).settled, true);
 });
 
 void test('rings, spans that are their own parent, and doubled spans end', () => {

@@ -67,7 +67,7 @@ const CLOCK_SLACK_NANO = 2_000_000n;
  * record's own, through `shared`. Any other span's cause is its parent, else the first span that it links to. Causes that form a
  * ring (a hostile or broken sender) are cut at the oldest span.
  */
-export function buildFlow(spans: readonly SpanData[], options: FlowOptions = {}): Flow {
+export function buildFlow(spans: readonly SpanData[]): Flow {
   const byKey = new Map<string, MutableNode>();
   for (const span of spans) {
     const key = keyOf(span.traceId, span.spanId);
@@ -98,7 +98,7 @@ export function buildFlow(spans: readonly SpanData[], options: FlowOptions = {})
   const roots = nodes.filter((node) => !node.cause);
   const ordered = orderFrom(roots);
   const traceIds = [...new Set(nodes.map(({ span }) => span.traceId))];
-  const waitingFor = findWaiting(nodes, options.groupsByTopic);
+  const waitingFor = findWaiting(nodes, new Map());
   return {
     roots,
     nodes: ordered,
@@ -106,13 +106,18 @@ export function buildFlow(spans: readonly SpanData[], options: FlowOptions = {})
     traceIds,
     waitingFor,
     broken,
-    settled: waitingFor.length === 0 && !nodes.some(({ span }) => isOpen(span)),
+    settled: isSettled(nodes, waitingFor),
   };
 }
 
-export interface FlowOptions {
-  /** Consumer groups known to read a topic, from elsewhere than this flow. */
-  readonly groupsByTopic?: ReadonlyMap<string, readonly string[]>;
+/** Consumer groups that read a topic. */
+export type GroupsByTopic = ReadonlyMap<string, readonly string[]>;
+
+/** The same flow, when it is known from elsewhere who reads the topics it sends to. */
+export function withGroups(flow: Flow, groupsByTopic: GroupsByTopic): Flow {
+  if (groupsByTopic.size === 0) return flow;
+  const waitingFor = findWaiting(flow.nodes, groupsByTopic);
+  return { ...flow, waitingFor, settled: isSettled(flow.nodes, waitingFor) };
 }
 
 export function isMessage(edge: FlowEdge): boolean {
@@ -274,10 +279,11 @@ function toEdge(from: MutableNode, to: MutableNode, shape: FlowEdge['shape']): F
   };
 }
 
-function findWaiting(
-  nodes: readonly MutableNode[],
-  known: ReadonlyMap<string, readonly string[]> = new Map(),
-): Waiting[] {
+function isSettled(nodes: readonly FlowNode[], waitingFor: readonly Waiting[]): boolean {
+  return waitingFor.length === 0 && !nodes.some(({ span }) => isOpen(span));
+}
+
+function findWaiting(nodes: readonly FlowNode[], known: GroupsByTopic): Waiting[] {
   const groupsByTopic = new Map<string, Set<string>>();
   for (const [topic, groups] of known) groupsByTopic.set(topic, new Set(groups));
   for (const { span } of nodes) {
@@ -299,7 +305,7 @@ function findWaiting(
       if (!received.has(`${keyOf(span.traceId, span.spanId)} ${consumerGroup}`))
         waiting.push({ producer, topic, consumerGroup, sinceUnixNano: endOf(span) });
   }
-  return waiting;
+  return waiting.sort((a, b) => compareByStart(a.producer.span, b.producer.span));
 }
 
 /** A span that its agent has closed is as final as any; one without an end is still going on. */

@@ -1,5 +1,12 @@
 import { SPAN_KIND, type SpanData } from '../../function/span/span-data.ts';
-import { buildFlow, rootOf, type Flow, type FlowNode } from '../diagnosis/flow.ts';
+import {
+  buildFlow,
+  rootOf,
+  withGroups,
+  type Flow,
+  type FlowNode,
+  type GroupsByTopic,
+} from '../diagnosis/flow.ts';
 import { topicOf } from '../diagnosis/span-facts.ts';
 import type { StoreReader } from '../store/store.ts';
 
@@ -10,9 +17,14 @@ export interface FlowSize {
 
 export const DEFAULT_FLOW_SIZE: FlowSize = { maxTraces: 200, maxSpans: 20_000 };
 const TRACES_AT_ONCE = 50;
+/** Questions that the store is asked at the same time. */
+const AT_ONCE = 4;
 const MAX_TOPICS = 20;
 const MAX_MESSAGES = 1_000;
 const READ_WITHIN_NANO = 1_800_000_000_000n;
+/** Of several flows followed together: traces in all of them, and links from one to the farthest. */
+const MAX_TRACES_TOGETHER = 600;
+const MAX_DEPTH_TOGETHER = 20;
 
 export interface LoadedFlow {
   /** The trace that was asked for; its spans alone. */
@@ -20,6 +32,8 @@ export interface LoadedFlow {
   readonly flow: Flow;
   /** Where the trace's time begins: what its own roots go back to. */
   readonly roots: readonly FlowNode[];
+  /** Who reads the topics that something was sent to and not received from. */
+  readonly groupsByTopic: GroupsByTopic;
   /** A limit left something out. */
   readonly truncated: boolean;
 }
@@ -30,25 +44,79 @@ export async function loadFlow(
   traceId: string,
   size: FlowSize = DEFAULT_FLOW_SIZE,
 ): Promise<LoadedFlow | undefined> {
-  const own = await reader.trace(traceId);
+  const [own, around] = await Promise.all([
+    reader.trace(traceId),
+    reader.flowTraceIds(traceId, { maxTraces: size.maxTraces }),
+  ]);
   if (own.length === 0) return undefined;
-  const around = await reader.flowTraceIds(traceId, { maxTraces: size.maxTraces });
-  let truncated = around.truncated;
-  const spans = [...own];
   const others = around.traceIds.filter((id) => id !== traceId);
-  while (others.length > 0 && spans.length < size.maxSpans) {
-    const some = await reader.traces(others.splice(0, TRACES_AT_ONCE));
-    for (const trace of some) {
-      // A trace is taken whole or not at all: half of one would look broken.
-      if (spans.length + trace.length > size.maxSpans) truncated = true;
-      else for (const span of trace) spans.push(span);
-    }
-  }
-  if (others.length > 0) truncated = true;
-  const alone = buildFlow(spans);
+  const { traces, isCut } = await readTraces(reader, others, size.maxSpans - own.length);
+  const alone = buildFlow([...own, ...traces.flat()]);
   const groupsByTopic = await groupsOf(reader, unread(alone));
-  const flow = groupsByTopic.size === 0 ? alone : buildFlow(spans, { groupsByTopic });
-  return { spans: own, flow, roots: rootsOfTrace(flow, traceId), truncated };
+  const flow = withGroups(alone, groupsByTopic);
+  const roots = rootsOfTrace(flow, traceId);
+  return { spans: own, flow, roots, groupsByTopic, truncated: around.truncated || isCut };
+}
+
+/** The flow of each of these traces, whose spans are known: together, since one by one each would ask for every step of its way. */
+export async function flowsAround(
+  reader: StoreReader,
+  known: readonly (readonly SpanData[])[],
+): Promise<{ readonly traceId: string; readonly flow: Flow }[]> {
+  const ids = known.map((spans) => spans[0]?.traceId ?? '');
+  const neighbours = new Map<string, Set<string>>(ids.map((id) => [id, new Set()]));
+  let border: readonly string[] = ids;
+  for (let depth = 0; border.length > 0 && depth < MAX_DEPTH_TOGETHER; depth += 1) {
+    const links = await Promise.all([reader.linksFrom(border), reader.linksToTraces(border)]);
+    const found: string[] = [];
+    const near = (id: string): Set<string> | undefined => {
+      if (!neighbours.has(id) && neighbours.size < MAX_TRACES_TOGETHER) {
+        neighbours.set(id, new Set());
+        found.push(id);
+      }
+      return neighbours.get(id);
+    };
+    for (const { fromTraceId, toTraceId } of links.flat()) {
+      near(fromTraceId)?.add(toTraceId);
+      near(toTraceId)?.add(fromTraceId);
+    }
+    border = found;
+  }
+  const further = [...neighbours.keys()].slice(ids.length);
+  const { traces } = await readTraces(reader, further, DEFAULT_FLOW_SIZE.maxSpans);
+  const spansOf = new Map([...known, ...traces].map((spans) => [spans[0]?.traceId ?? '', spans]));
+  return ids.map((traceId) => {
+    const joined = new Set([traceId]);
+    for (const id of joined) for (const near of neighbours.get(id) ?? []) joined.add(near);
+    return { traceId, flow: buildFlow([...joined].flatMap((id) => spansOf.get(id) ?? [])) };
+  });
+}
+
+/** Traces whole or not at all (half of one would look broken), until there are so many spans. */
+async function readTraces(
+  reader: StoreReader,
+  traceIds: readonly string[],
+  maxSpans: number,
+): Promise<{ readonly traces: readonly (readonly SpanData[])[]; readonly isCut: boolean }> {
+  const traces: (readonly SpanData[])[] = [];
+  let room = maxSpans;
+  let isCut = false;
+  for (let at = 0; at < traceIds.length; at += AT_ONCE * TRACES_AT_ONCE) {
+    if (room <= 0) return { traces, isCut: true };
+    const some = await Promise.all(
+      Array.from({ length: AT_ONCE }, (_, i) => {
+        const from = at + i * TRACES_AT_ONCE;
+        return reader.traces(traceIds.slice(from, from + TRACES_AT_ONCE));
+      }),
+    );
+    for (const trace of some.flat())
+      if (trace.length > room) isCut = true;
+      else {
+        traces.push(trace);
+        room -= trace.length;
+      }
+  }
+  return { traces, isCut };
 }
 
 /** Sent, and received by nobody in this flow. */
@@ -60,10 +128,7 @@ function unread(flow: Flow): FlowNode[] {
 }
 
 /** Who reads the topics that these were sent to, by what was received of them around that time: somebody is still waited for. */
-async function groupsOf(
-  reader: StoreReader,
-  producers: readonly FlowNode[],
-): Promise<Map<string, readonly string[]>> {
+async function groupsOf(reader: StoreReader, producers: readonly FlowNode[]): Promise<GroupsByTopic> {
   const groups = new Map<string, readonly string[]>();
   const byTopic = Map.groupBy(producers, ({ span }) => topicOf(span));
   await Promise.all(

@@ -3,7 +3,7 @@ import { SPAN_KIND, type SpanData } from '../../function/span/span-data.ts';
 import { CONFIDENT, type Cause, type Evidence } from '../diagnosis/causes/cause.ts';
 import { excessOf } from '../diagnosis/causes/delays.ts';
 import { waitOf } from '../diagnosis/causes/queue-lag.ts';
-import { buildFlow, type FlowNode } from '../diagnosis/flow.ts';
+import { buildFlow, withGroups, type FlowNode } from '../diagnosis/flow.ts';
 import { baselineOf, healthyTwin, type Twin } from '../diagnosis/healthy-twin.ts';
 import { lastEndOf, runOfTrace, startOf, type Run } from '../diagnosis/run.ts';
 import {
@@ -21,7 +21,7 @@ import { verdict } from '../diagnosis/verdict.ts';
 import type { StoreReader } from '../store/store.ts';
 import { refOf, toAccountJson } from './diagnosis-json.ts';
 import { notFound } from './jaeger-v1.ts';
-import { loadFlow } from './load-flow.ts';
+import { flowsAround, loadFlow } from './load-flow.ts';
 import { requireTraceId } from './params.ts';
 import { nowUnixNano, pathParam, sendJson, type ReaderOf } from './request.ts';
 import type { CauseJson, TwinJson, WhyJson } from './shapes.ts';
@@ -55,24 +55,25 @@ export function addWhy(app: FastifyInstance, readerOf: ReaderOf): void {
 
 /** The verdict on a trace, with what it rests on; undefined when the store does not have it. */
 export async function explain(reader: StoreReader, traceId: string): Promise<WhyJson | undefined> {
-  const loaded = await loadFlow(reader, traceId);
+  const [loaded, arrivalLagNano] = await Promise.all([loadFlow(reader, traceId), reader.arrivalLag(traceId)]);
   if (!loaded) return undefined;
   const run = runOfTrace(traceId, loaded.flow);
   const others = await runsLike(reader, run, loaded.flow.traceIds);
-  const flow = buildFlow(
-    loaded.flow.nodes.map(({ span }) => span),
-    { groupsByTopic: groupsOf(others) },
-  );
+  const flow = withGroups(loaded.flow, new Map([...groupsOf(others), ...loaded.groupsByTopic]));
   const baseline = baselineOf(run, others);
   const isSlow = excessOf({ run, baseline }) > 0n;
+  const [strays, neighbours] = await Promise.all([
+    straysOf(reader, run, others, loaded.flow.traceIds),
+    isSlow ? neighboursOf(reader, run, [run, ...others]) : [],
+  ]);
   const evidence: Evidence = {
     run,
     others,
     baseline,
     twin: healthyTwin(run, others),
-    strays: await straysOf(reader, run, others, loaded.flow.traceIds),
-    neighbours: isSlow ? await neighboursOf(reader, run, [run, ...others]) : [],
-    arrivalLagNano: await reader.arrivalLag(traceId),
+    strays,
+    neighbours,
+    arrivalLagNano,
     nowUnixNano: nowUnixNano(),
   };
   const found = verdict(evidence, flow);
@@ -105,13 +106,8 @@ async function runsLike(reader: StoreReader, run: Run, own: readonly string[]): 
   const found = traces.filter((spans) => !own.includes(spans[0]?.traceId ?? ''));
   if (own.length === 1) return found.map(toOwnRun);
   // A flow over several traces is compared with whole flows.
-  const followed: Run[] = [];
-  for (const spans of found.slice(0, MAX_FOLLOWED)) {
-    const traceId = spans[0]?.traceId ?? '';
-    const loaded = await loadFlow(reader, traceId);
-    if (loaded) followed.push(runOfTrace(traceId, loaded.flow));
-  }
-  return followed;
+  const flows = await flowsAround(reader, found.slice(0, MAX_FOLLOWED));
+  return flows.map(({ traceId, flow }) => runOfTrace(traceId, flow));
 }
 
 /** Traces that began during this one and belong to no flow with it; asked for only when something is missing here. */
@@ -145,10 +141,11 @@ async function neighboursOf(reader: StoreReader, run: Run, known: readonly Run[]
   const seen = new Set(known.map(({ traceId }) => traceId));
   const inPartitions = await Promise.all(receivers.map((node) => deliveriesNear(reader, node)));
   const wanted = [...new Set(inPartitions.flat())].filter((id) => !seen.has(id)).slice(0, MAX_NEIGHBOURS);
-  const traces = [
-    ...(await reader.traces(wanted)),
-    ...(await Promise.all(invokes.map((node) => invocationsNear(reader, node)))).flat(),
-  ];
+  const [ahead, ...beside] = await Promise.all([
+    reader.traces(wanted),
+    ...invokes.map((node) => invocationsNear(reader, node)),
+  ]);
+  const traces = [...ahead, ...beside.flat()];
   return traces.flatMap((spans) => {
     const [first] = spans;
     if (!first || seen.has(first.traceId)) return [];

@@ -8,6 +8,7 @@ import type { Engine } from './engine.ts';
 import { readFlowTraceIds, readLinks } from './flow.ts';
 import { ONCE_BY_UID, readRecentLogs } from './log-search.ts';
 import { readMessages, readTopicEdges } from './messages.ts';
+import { readNewestTraceIds } from './newest-traces.ts';
 import { readFunctionStats, readRed } from './red.ts';
 import { LOG_FIELDS, RowReader, SPAN_FIELDS } from './span-row.ts';
 import { matchingSpans } from './span-filter.ts';
@@ -98,6 +99,8 @@ export class SqlReader implements StoreReader, TopicReader {
 
   async findTraceIds(query: TraceQuery): Promise<readonly TraceIdMatch[]> {
     const limit = sqlInteger(query.limit, 1n, BigInt(MAX_TRACES));
+    const newest = await readNewestTraceIds(this.#engine, query, limit);
+    if (newest) return newest;
     const where = await matchingSpans(this.#engine, query);
     const rows = await this.#engine.rows(
       `SELECT lower(hex(trace_id)), toUnixTimestamp64Nano(max(start)) AS newest FROM spans WHERE ${where} GROUP BY trace_id${pageOf(query.after)} ORDER BY newest DESC, trace_id LIMIT ${limit}`,
