@@ -58,10 +58,8 @@ export function addFunctions(app: FastifyInstance, readerOf: ReaderOf): void {
     const params = paramsOf(request);
     const range = parseWindow(params, nowUnixNano());
     const stepSeconds = stepSecondsOf(params, range);
-    const stats = (await reader.functionStats(range)).find((each) => each.name === name);
-    if (!stats)
-      throw new Failure('query', 'not_found', `cannot find function [${name}]: it did not run in that time`);
-    const [traces, red, counted] = await Promise.all([
+    const [all, traces, red, counted] = await Promise.all([
+      reader.functionStats(range),
       reader.findTraces({ service: name, operation: name, range, attributes: {}, limit: SAMPLED_TRACES }),
       reader.red({ service: name, operation: name, kind: SPAN_KIND.server, range, stepSeconds }),
       reader.valueCounts({
@@ -72,6 +70,9 @@ export function addFunctions(app: FastifyInstance, readerOf: ReaderOf): void {
         leastBad: LEAST_BAD,
       }),
     ]);
+    const stats = all.find((each) => each.name === name);
+    if (!stats)
+      throw new Failure('query', 'not_found', `cannot find function [${name}]: it did not run in that time`);
     const spans = traces.flat();
     return sendJson(request, reply, {
       ...toFunction(name, spans),

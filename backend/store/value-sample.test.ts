@@ -33,7 +33,7 @@ void test('of a million, controls are spread over the range by number, however t
     }, 0);
   const sizes = controls.map(expected);
   assert.ok(
-    sizes.every((size) => size > 150 && size < 350),
+    sizes.every((size) => size > 250 && size < 500),
     sizes.join(' '),
   );
   const inBurst = controls.filter(

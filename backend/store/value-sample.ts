@@ -67,14 +67,14 @@ export interface Sample {
 
 /** So many are all looked at. */
 const MAX_WHOLE = 16_000;
-const STRETCHES = 48;
-const SPANS_PER_STRETCH = 250;
+const STRETCHES = 32;
+const SPANS_PER_STRETCH = 375;
 const CONTROLS = STRETCHES * SPANS_PER_STRETCH;
 /** Bad ones among the controls from which on no others are looked for. */
-const ENOUGH_BAD = 500;
+const ENOUGH_BAD = 100;
 /** The store reads blocks of so many spans, and so many blocks are read for the bad ones alone. */
 const SPANS_PER_BLOCK = 1_024;
-const MAX_BLOCKS = 200;
+const MAX_BLOCKS = 64;
 /** Multiples of it, less their whole part, are evenly spread however many there are. */
 const GOLDEN = 0.618_033_988_75;
 
