@@ -93,7 +93,10 @@ export async function startPlatformPart(options: PlatformPartOptions, log: Logge
   });
   const router = await startRouter({
     catalog: registry,
-    executor: { acquire: async (fn, lease) => (await executorReady.promise).acquire(fn, lease) },
+    executor: {
+      acquire: (fn, asked) =>
+        executor?.acquire(fn, asked) ?? executorReady.promise.then((ready) => ready.acquire(fn, asked)),
+    },
     tracing: tracing.router,
     host: options.host,
     port: options.routerPort,
@@ -117,6 +120,7 @@ export async function startPlatformPart(options: PlatformPartOptions, log: Logge
         // Asked for when the first Environment of Python is there.
         python: pythonProgram,
       },
+      onWarm: (socketPath) => router.prepare(socketPath),
       instanceEnv: () => ({ SPOOR_INTERNAL_URL: router.internalUrl, SPOOR_ROUTER_URL: router.url }),
       // Its resource changes with whose line it is.
       output: tracingOf('output'),

@@ -12,12 +12,15 @@ export interface EnvironmentPoolOptions {
   readonly environment: Environment;
   /** Starts a generic instance; undefined when the machine has no room for one now. */
   readonly start: (environment: Environment) => Promise<Instance> | undefined;
+  /** An instance waits for its function from now on. */
+  readonly onWarm: (instance: Instance) => void;
 }
 
 /** The warm generic instances of one environment: filled up when one is taken, with back-off when they keep dying. */
 export class EnvironmentPool {
   readonly environment: Environment;
   readonly #start: EnvironmentPoolOptions['start'];
+  readonly #onWarm: EnvironmentPoolOptions['onWarm'];
   readonly #warm: Instance[] = [];
   /** Not listening yet. */
   readonly #starting: Instance[] = [];
@@ -30,6 +33,7 @@ export class EnvironmentPool {
   constructor(options: EnvironmentPoolOptions) {
     this.environment = options.environment;
     this.#start = options.start;
+    this.#onWarm = options.onWarm;
     this.#fill();
   }
 
@@ -113,6 +117,7 @@ export class EnvironmentPool {
       await instance.terminate('its environment is gone');
     } else {
       this.#warm.push(instance);
+      this.#onWarm(instance);
       void instance.ended.then(() => this.#lost(instance));
       void this.#endWhenDraining(instance);
     }

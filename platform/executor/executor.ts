@@ -50,6 +50,8 @@ export interface ExecutorOptions {
   readonly output?: Pick<Tracing, 'log' | 'setResource'>;
   /** Processes of instances at a time, all environments together. */
   readonly maxInstances?: number;
+  /** Told the socket of an instance that waits for a function: the first request may find a connection to it. */
+  readonly onWarm?: (socketPath: string) => void;
   /** A cgroup of version 2 that the platform may fill; by default its own one, if that is so. */
   readonly cgroupRoot?: string;
   readonly log: Logger;
@@ -337,8 +339,16 @@ class PoolExecutor implements Executor {
         this.#starts < this.#maxStarts && this.#instances.size < this.#maxInstances
           ? this.#start(environment)
           : undefined,
+      onWarm: (instance) => this.#prepare(instance),
     });
     this.#environments.set(key, pool);
+  }
+
+  #prepare(instance: Instance): void {
+    // A connection that says nothing would take a thread of Python's server.
+    if (instance.language !== 'node') return;
+    instance.dialAhead();
+    this.#options.onWarm?.(instance.socketPath);
   }
 
   #dropEnvironment(key: string): void {

@@ -14,12 +14,25 @@ export class Connections {
 
   /** An idle connection, or a new one. */
   to(lease: Lease): InstanceConnection {
-    const known = this.#pools.get(lease.socketPath);
-    if (known) return known.take();
-    const pool = new Pool(lease.socketPath);
-    this.#pools.set(lease.socketPath, pool);
-    void this.#dropWhenDead(lease);
+    const pool = this.#pools.get(lease.socketPath) ?? this.#open(lease.socketPath);
+    if (!pool.isWatched) {
+      pool.isWatched = true;
+      void this.#dropWhenDead(lease);
+    }
     return pool.take();
+  }
+
+  /** Connects ahead of time, so that the first request need not wait for it. */
+  prepare(socketPath: string): void {
+    this.#open(socketPath).prepare();
+  }
+
+  #open(socketPath: string): Pool {
+    const pool = new Pool(socketPath, () => {
+      if (!pool.isWatched) this.#pools.delete(socketPath);
+    });
+    this.#pools.set(socketPath, pool);
+    return pool;
   }
 
   close(): void {
@@ -38,13 +51,21 @@ export class Connections {
 }
 
 class Pool {
+  /** Who leases it sees it die. */
+  isWatched = false;
   readonly #socketPath: string;
+  readonly #onEmpty: () => void;
   readonly #all = new Set<InstanceConnection>();
   /** Used last stands last and is used first, so that the surplus grows stale. */
   readonly #idle: InstanceConnection[] = [];
 
-  constructor(socketPath: string) {
+  constructor(socketPath: string, onEmpty: () => void) {
     this.#socketPath = socketPath;
+    this.#onEmpty = onEmpty;
+  }
+
+  prepare(): void {
+    this.#idle.push(this.#connect());
   }
 
   take(): InstanceConnection {
@@ -53,6 +74,10 @@ class Pool {
       if (idle.isUsable(now)) return idle;
       idle.abort();
     }
+    return this.#connect();
+  }
+
+  #connect(): InstanceConnection {
     const connection = new InstanceConnection(
       this.#socketPath,
       (connection) => this.#idle.push(connection),
@@ -78,5 +103,6 @@ class Pool {
     this.#all.delete(connection);
     const index = this.#idle.indexOf(connection);
     if (index >= 0) this.#idle.splice(index, 1);
+    if (this.#all.size === 0) this.#onEmpty();
   }
 }

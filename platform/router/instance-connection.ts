@@ -54,8 +54,8 @@ export class InstanceConnection {
   #isAnswering = false;
   /** What broke a write of this request, and whether anything of it was written before. */
   #brokenWrite: { readonly error: NodeJS.ErrnoException; readonly isFirst: boolean } | undefined;
-  /** ms of performance.now(); past it the instance may close it at any time. */
-  #usableUntilMs = 0;
+  /** ms of performance.now(); past it the instance may close it at any time. Not before its first answer. */
+  #usableUntilMs = Number.POSITIVE_INFINITY;
 
   constructor(
     socketPath: string,

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'undici';
 import { Failure } from '../../server/failure.ts';
 import type { SpanData } from '../../function/span/span-data.ts';
-import { triggerOf } from '../executor/test/memory-catalog.ts';
+import { environment, triggerOf } from '../executor/test/memory-catalog.ts';
 import { until } from '../executor/test/test-executor.ts';
 import { rawRequest, startTestRouter } from './test/test-router.ts';
 
@@ -558,6 +559,29 @@ test('a websocket passes through, and its spans last as long as it does', async 
   await until(() => router.span('GET /ws') !== undefined);
   assert.equal(router.span('GET /ws')?.attributes['http.response.status_code'], 101n);
   assert.equal(message.split('-')[2], router.span('invoke ws')?.spanId);
+});
+
+test('a warm instance was connected to before its function is asked for; a connection that broke is dialed anew', async () => {
+  await using router = await startTestRouter();
+  const code = 'export default (q, r) => r.end("here")';
+  router.catalog.putFunction('first', code);
+  router.catalog.put(triggerOf('first', 'first'));
+  await router.platform.warm();
+  await sleep(100); // the dials are under way
+  // Nobody gets through to it any more who is not connected already.
+  for (const socketPath of router.prepared) rmSync(socketPath);
+  assert.equal(await (await fetch(`${router.url}/first`)).text(), 'here');
+
+  router.catalog.put(
+    environment({
+      runtime: { image: 'ghcr.io/fission/node-env', env: [{ name: 'TINY_DROPS', value: '1' }] },
+    }),
+  );
+  router.catalog.putFunction('second', code);
+  router.catalog.put(triggerOf('second', 'second'));
+  await router.platform.warm();
+  await sleep(200); // it has dropped them
+  assert.equal(await (await fetch(`${router.url}/second`)).text(), 'here');
 });
 
 test('weights choose among functions', async () => {

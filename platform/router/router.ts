@@ -75,6 +75,8 @@ export interface Router extends AsyncDisposable {
   readonly internalUrl: string;
   /** For whoever lives in this process: as the internal listener answers, without a connection. */
   readonly client: RouterClient;
+  /** An instance that listens there may soon be asked for its first answer. */
+  prepare(socketPath: string): void;
 }
 
 /** Starts both listeners: HTTPTriggers on the public one, `/fission-function/…` and what else is ours on the internal one. */
@@ -105,6 +107,7 @@ export async function startRouter(options: RouterOptions): Promise<Router> {
       client: createLocalClient((call, headers, body) =>
         front.enter(call, ['host', new URL(internal.url).host, ...headers], body),
       ),
+      prepare: (socketPath) => front.prepare(socketPath),
       async [Symbol.asyncDispose]() {
         // Deliveries come in through the internal listener.
         await later?.[Symbol.asyncDispose]();
@@ -233,6 +236,10 @@ class Front {
       return;
     }
     void passUpgrade(this.#road, request, socket, firstBytes, head, target, invocation);
+  }
+
+  prepare(socketPath: string): void {
+    this.#road.connections.prepare(socketPath);
   }
 
   close(): void {

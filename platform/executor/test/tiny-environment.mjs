@@ -18,6 +18,9 @@ const server = createServer((request, response) => {
     );
   });
 });
+// Like one that has no patience with those who connect and say nothing.
+if (process.env.TINY_DROPS)
+  server.on('connection', (socket) => setTimeout(() => socket.bytesRead === 0 && socket.destroy(), 20));
 server.on('upgrade', (request, socket, head) => fn.upgrade(request, socket, head));
 async function specialize(body) {
   const load = JSON.parse(body);

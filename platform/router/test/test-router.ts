@@ -15,7 +15,16 @@ export async function startTestRouter(
   await using starting = new AsyncDisposableStack();
   const folder = mkdtempSync(join(tmpdir(), 'spoor-r-'));
   starting.defer(() => rmSync(folder, { recursive: true, force: true }));
-  const platform = starting.use(await startTestExecutor());
+  let prepare: ((socketPath: string) => void) | undefined;
+  const prepared: string[] = [];
+  const platform = starting.use(
+    await startTestExecutor({
+      onWarm: (socketPath) => {
+        prepared.push(socketPath);
+        prepare?.(socketPath);
+      },
+    }),
+  );
   const { wrap, ...rest } = options;
   const journal = starting.use(openJournal(folder, 'router'));
   const router = starting.use(
@@ -29,11 +38,13 @@ export async function startTestRouter(
       ...rest,
     }),
   );
+  prepare = (socketPath) => router.prepare(socketPath);
   const stack = starting.move();
   return {
     catalog: platform.catalog,
     executor: platform.executor,
     platform,
+    prepared: prepared as readonly string[],
     url: router.url,
     internalUrl: router.internalUrl,
     client: router.client,
