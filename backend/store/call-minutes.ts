@@ -21,6 +21,8 @@ export interface MinuteState {
 /** The minutes that have rows or are kept, of these and of those that have to do with them. */
 export interface MinuteStates {
   readonly of: ReadonlyMap<number, MinuteState>;
+  /** Days, since the epoch, that have spans; asked for only when a minute has less than was seen. */
+  readonly days: ReadonlySet<number>;
   /** The engine's clock before it looked, ns. */
   readonly version: bigint;
 }
@@ -38,15 +40,26 @@ export async function readMinutes(engine: Engine, { first, last }: Minutes): Pro
      ) GROUP BY minute`,
     { settings: BY_KEY_ALONE },
   );
+  const of = new Map(
+    rows.map(([minute, n, seen, counted]) => [
+      minute as number,
+      { rows: Number(n), seen: Number(seen), counted: counted === 1 },
+    ]),
+  );
+  const isLess = of.values().some((state) => state.rows < state.seen);
   return {
-    of: new Map(
-      rows.map(([minute, n, seen, counted]) => [
-        minute as number,
-        { rows: Number(n), seen: Number(seen), counted: counted === 1 },
-      ]),
-    ),
+    of,
+    days: isLess ? await readDays(engine) : new Set(),
     version: BigInt((rows[0]?.[4] as string | undefined) ?? 0),
   };
+}
+
+async function readDays(engine: Engine): Promise<ReadonlySet<number>> {
+  const rows = await engine.rows(
+    `SELECT DISTINCT toInt32(toDate(partition)) FROM system.parts
+     WHERE database = currentDatabase() AND table = 'spans' AND active`,
+  );
+  return new Set(rows.map(([day]) => day as number));
 }
 
 /** What is to be counted, or counted anew, before the calls of `range` are known. */
@@ -62,15 +75,19 @@ export interface Stale {
 /**
  * Spans of a minute m are caused by spans of the minutes [m - 60, m + 2]. So what is new in a minute c concerns c itself, as it may be
  * caused by anything, and of the counted ones in [c - 2, c + 60] those that it is the cause of.
+ *
+ * A minute with less than was seen stays as it was counted while its day is there: tail sampling took spans away, and their calls
+ * have happened. When its day went, calls go with it.
  */
-export function staleOf(range: Minutes, { of }: MinuteStates): Stale {
+export function staleOf(range: Minutes, { of, days }: MinuteStates): Stale {
   const changed: number[] = [];
   const uncounted = new Set<number>();
   for (const [minute, state] of of) {
     const { rows, seen, counted } = state;
     const inRange = minute >= range.first && minute <= range.last;
     if (inRange && rows > 0 && !counted) uncounted.add(minute);
-    if (rows === seen || minute < range.first - CAUSE_BEFORE || minute > range.last + CAUSE_AFTER) continue;
+    const isUnchanged = rows === seen || (rows < seen && days.has(Math.floor(minute / MINUTES_A_DAY)));
+    if (isUnchanged || minute < range.first - CAUSE_BEFORE || minute > range.last + CAUSE_AFTER) continue;
     changed.push(minute);
     if (counted) uncounted.add(minute);
   }
@@ -96,5 +113,6 @@ function sqlMinute(minute: number): string {
   return `toDateTime(${Math.min(Math.max(minute, 0), MAX_MINUTE) * 60}, 'UTC')`;
 }
 
+const MINUTES_A_DAY = 24 * 60;
 /** Of 2100, past which no time is kept (sql-literal.ts). */
 const MAX_MINUTE = 68_374_080;

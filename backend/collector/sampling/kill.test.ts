@@ -26,7 +26,7 @@ interface SentFlow {
 
 void test(
   'the backend is killed while it decides: flows with an error are there, the others are there or gone, each as a whole',
-  { timeout: 60_000 + KILLS * 20_000 },
+  { timeout: 120_000 + KILLS * 20_000 },
   async () => {
     await using folder = await temporaryFolder();
     const acknowledged: SentFlow[] = [];

@@ -7,7 +7,7 @@ import { span, spanIdOf, temporaryFolder, traceIdOf } from '../../store/testing.
 import { DEFAULT_TAIL_SAMPLING, draw, type TailSampling } from './policies.ts';
 import { TailSamplingPass } from './tail-sampler.ts';
 
-const timeout = 60_000;
+const timeout = 120_000;
 const ERROR = { status: { code: STATUS_CODE.error, message: 'no' } };
 /** Nothing is kept but what a policy wants. */
 const NOTHING: TailSampling = {
@@ -16,6 +16,8 @@ const NOTHING: TailSampling = {
   rareFlowsPerHour: 0,
   decisionWaitMs: 300,
 };
+
+const TEN_MINUTES_AGO = BigInt(Date.now() - 600_000) * 1_000_000n;
 
 /** A trace of some spans that started now, the first of which is linked to a span of `cause`. */
 function trace(fields: Partial<SpanData> = {}, cause?: readonly SpanData[]): readonly SpanData[] {
@@ -175,6 +177,28 @@ void test(
     assert.equal((await store.sampling.decision(lateAlone[0]?.traceId ?? ''))?.policy, 'late');
   },
 );
+
+void test('calls between services stay counted when their spans are taken away', { timeout }, async () => {
+  await using folder = await temporaryFolder();
+  await using store = await openStore({ dataDir: folder.path, tailSampling: true });
+  const caller = span({ resource: { 'service.name': 'caller' }, startTimeUnixNano: TEN_MINUTES_AGO });
+  const called = span({
+    ...caller,
+    spanId: spanIdOf(),
+    parentSpanId: caller.spanId,
+    resource: { 'service.name': 'called' },
+  });
+  await store.writer.writeSpans([caller, called]);
+  const range = {
+    startUnixNano: TEN_MINUTES_AGO - 60_000_000_000n,
+    endUnixNano: TEN_MINUTES_AGO + 60_000_000_000n,
+  };
+  const calls = [{ parent: 'caller', child: 'called', callCount: 1 }];
+  assert.deepEqual(await store.reader.dependencies(range), calls);
+  await settle(store, new TailSamplingPass(store.sampling, { ...NOTHING, latencyThresholdMs: 1e9 }), 1);
+  assert.deepEqual(await store.reader.trace(caller.traceId), []);
+  assert.deepEqual(await store.reader.dependencies(range), calls);
+});
 
 void test(
   'the draw decides about the rest, and what is kept says how many it stands for',
