@@ -139,9 +139,10 @@ export class ChdbEngine implements Engine {
     const source = `file(${sqlString(file.path)}, 'Native')`;
     const names = columnList(insert.columns.map(({ name }) => name));
     const token = sqlString(insert.token ?? file.name);
+    const derived = [...(insert.as ? [insert.as] : []), ...(insert.derived ?? [])];
     const selects = [
-      { table: insert.table, names, select: `SELECT ${names} FROM ${source}` },
-      ...(insert.derived ?? []).map(({ table, columns, select }) => ({
+      ...(insert.as ? [] : [{ table: insert.table, names, select: `SELECT ${names} FROM ${source}` }]),
+      ...derived.map(({ table, columns, select }) => ({
         table,
         names: columnList(columns),
         select: select(source),

@@ -85,8 +85,9 @@ class ClickHouseEngine implements Engine {
     const names = columnList(insert.columns.map(({ name }) => name));
     const structure = insert.columns.map(({ name, type }) => `\`${name}\` ${type}`).join(', ');
     const token = insert.token ?? randomUUID();
-    await this.#insert(`INSERT INTO ${insert.table} (${names})`, insert.block, token);
-    for (const { table, columns, select } of insert.derived ?? [])
+    if (!insert.as) await this.#insert(`INSERT INTO ${insert.table} (${names})`, insert.block, token);
+    const derived = [...(insert.as ? [insert.as] : []), ...(insert.derived ?? [])];
+    for (const { table, columns, select } of derived)
       await this.#insert(
         `INSERT INTO ${table} (${columnList(columns)}) ${select(`input(${sqlString(structure)})`)}`,
         insert.block,

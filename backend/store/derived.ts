@@ -14,6 +14,32 @@ export function derivedOf(columns: SpanColumns): readonly DerivedInsert[] {
   return wanted;
 }
 
+/** What goes into `spans` itself: what most spans lack becomes one column there, and is not looked for where there is none. */
+export function spansOf(columns: SpanColumns): DerivedInsert {
+  return columns.hasRare ? PACKED_SPANS : PLAIN_SPANS;
+}
+
+const SPAN_COLUMNS = [
+  'trace_id',
+  'span_id',
+  'parent_span_id',
+  'service',
+  'name',
+  'kind',
+  'status',
+  'status_message',
+  'start',
+  'duration',
+  'attributes',
+  'attribute_types',
+  'resource',
+  'scope_name',
+  'scope_version',
+  'flags',
+  'more',
+];
+const PACKED_SPANS = derived('spans', SPAN_COLUMNS, 'packed-spans');
+const PLAIN_SPANS = derived('spans', SPAN_COLUMNS, 'plain-spans');
 const LINKS = derived('links', [
   'to_trace_id',
   'to_span_id',
@@ -52,9 +78,9 @@ const FUNCTIONS = derived('functions', [
   'last_seen',
 ]);
 
-/** `sql/derive/TABLE.sql` selects these columns, in this order, from `{block}`. */
-export function derived(table: string, columns: readonly string[]): DerivedInsert {
-  const sql = readFileSync(join(import.meta.dirname, 'sql', 'derive', `${table}.sql`), 'utf8')
+/** `sql/derive/FILE.sql`, named after the table if not said otherwise, selects these columns, in this order, from `{block}`. */
+export function derived(table: string, columns: readonly string[], file = table): DerivedInsert {
+  const sql = readFileSync(join(import.meta.dirname, 'sql', 'derive', `${file}.sql`), 'utf8')
     .split('\n')
     .filter((line) => !line.startsWith('--'))
     .join('\n')

@@ -15,6 +15,8 @@ export interface NativeInsert {
   readonly table: string;
   readonly columns: readonly NativeInsertColumn[];
   readonly block: Buffer;
+  /** What goes into the table in place of the block as it is. */
+  readonly as?: DerivedInsert;
   readonly derived?: readonly DerivedInsert[];
   /** An insert with a token that a table has seen lately adds nothing to it. Default: one of its own. */
   readonly token?: string;
@@ -25,7 +27,7 @@ export interface NativeInsertColumn {
   readonly type: string;
 }
 
-/** Rows of another table, selected from the block itself. */
+/** Rows of a table, selected from the block itself. */
 export interface DerivedInsert {
   readonly table: string;
   readonly columns: readonly string[];

@@ -493,6 +493,11 @@ export class OffsetsColumn {
   readonly #sink = new ByteSink(8192);
   #total = 0;
 
+  /** Items of all rows. */
+  get total(): number {
+    return this.#total;
+  }
+
   add(items: number): void {
     this.#total += items;
     this.#sink.u32(this.#total);

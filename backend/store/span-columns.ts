@@ -226,6 +226,19 @@ export class SpanColumns {
     );
   }
 
+  /** Whether a span may have something of what most lack, and `more` keeps (sql/013-rare-fields-together.sql). */
+  get hasRare(): boolean {
+    return (
+      this.eventTime.offsets.total > 0 ||
+      this.links > 0 ||
+      !isAlwaysEmpty(this.traceState) ||
+      !isAlwaysEmpty(this.scopeAttributes) ||
+      !isAllZero(this.droppedAttributes) ||
+      !isAllZero(this.droppedEvents) ||
+      !isAllZero(this.droppedLinks)
+    );
+  }
+
   mark(level: MarkLevel): void {
     for (const column of this.#markedColumns) column.mark(level);
     this.#rowMarks[level] = this.rows;
@@ -318,4 +331,14 @@ export function addTime(column: FixedColumn, low: number, high: number): void {
 export function halves(value: bigint): [number, number] {
   const held = value < 0n ? 0n : value > 0xffff_ffff_ffff_ffffn ? 0xffff_ffff_ffff_ffffn : value;
   return [Number(held & 0xffff_ffffn), Number(held >> 32n)];
+}
+
+function isAlwaysEmpty(column: LowCardinalityColumn): boolean {
+  return column.keys === 1 && column.findText('') === 0;
+}
+
+function isAllZero(column: FixedColumn): boolean {
+  const bytes = column.sink.bytes();
+  // Each byte is the same as the one before it, and the first is zero.
+  return bytes[0] === 0 && bytes.compare(bytes, 0, bytes.length - 1, 1, bytes.length) === 0;
 }

@@ -3,6 +3,7 @@ import { Failure } from '../../server/failure.ts';
 import { namesOf } from './attribute-generations.ts';
 import type { Engine } from './engine.ts';
 import { MAX_UINT64, spansOfResources } from './resource-filter.ts';
+import { EVENT_ATTRIBUTES } from './span-row.ts';
 import { sqlInteger, sqlString } from './sql-literal.ts';
 import type { SpanCondition, SpanTest } from './store.ts';
 
@@ -116,7 +117,7 @@ async function attributeSql(engine: Engine, test: SpanTest): Promise<string> {
 }
 
 function eventSql(key: string, test: SpanTest): string {
-  return `arrayExists(m -> ${mapSql('m', key, test)}, \`events.attributes\`)`;
+  return `arrayExists(m -> ${mapSql('m', key, test)}, ${EVENT_ATTRIBUTES})`;
 }
 
 async function resourceSql(engine: Engine, key: string, test: SpanTest): Promise<string> {

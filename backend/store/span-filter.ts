@@ -3,6 +3,7 @@ import { Failure } from '../../server/failure.ts';
 import { namesOf } from './attribute-generations.ts';
 import type { Engine } from './engine.ts';
 import { MAX_UINT64, spansOfResources } from './resource-filter.ts';
+import { EVENT_ATTRIBUTES } from './span-row.ts';
 import { conditionSql } from './span-condition.ts';
 import { sqlInteger, sqlString, within } from './sql-literal.ts';
 import type { TraceQuery } from './store.ts';
@@ -73,7 +74,7 @@ async function resourceCondition(
 }
 
 function eventCondition(key: string, value: string | null): string {
-  return `arrayExists(m -> ${mapCondition('m', key, value)}, \`events.attributes\`)`;
+  return `arrayExists(m -> ${mapCondition('m', key, value)}, ${EVENT_ATTRIBUTES})`;
 }
 
 function fieldCondition(key: string, value: string | null): string | undefined {

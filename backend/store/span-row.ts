@@ -14,15 +14,7 @@ import { attributesFromJson, fromTypedJson, toAttributes } from './value-text.ts
 export const SPAN_FIELDS = `lower(hex(trace_id)), lower(hex(span_id)), lower(hex(parent_span_id)), name, kind,
  toUnixTimestamp64Nano(start), duration, status, status_message,
  mapKeys(attributes), mapValues(attributes), attribute_types,
- resource, scope_name, scope_version, scope_attributes,
- arrayMap(t -> toUnixTimestamp64Nano(t), \`events.time\`), \`events.name\`,
- arrayMap(m -> mapKeys(m), \`events.attributes\`), arrayMap(m -> mapValues(m), \`events.attributes\`),
- \`events.attribute_types\`, \`events.dropped_attributes\`,
- arrayMap(x -> lower(hex(x)), \`links.trace_id\`), arrayMap(x -> lower(hex(x)), \`links.span_id\`),
- \`links.trace_state\`, \`links.flags\`,
- arrayMap(m -> mapKeys(m), \`links.attributes\`), arrayMap(m -> mapValues(m), \`links.attributes\`),
- \`links.attribute_types\`, \`links.dropped_attributes\`,
- trace_state, flags, dropped_attributes, dropped_events, dropped_links`;
+ resource, scope_name, scope_version, flags, more`;
 
 /** Reads rows of one answer; spans of one resource share one object for it. */
 export class RowReader {
@@ -42,26 +34,34 @@ export class RowReader {
       status: { code: r[7] as StatusCode, message: r[8] },
       attributes: toAttributes(r[9], r[10], r[11]),
       resource: this.#attributeSet(r[12]),
-      scope: this.#scope(r[13], r[14], r[15]),
-      events: r[16].map((time, at): SpanEvent => ({
+      flags: r[15],
+      ...this.#more(r[13], r[14], r[16]),
+    };
+  }
+
+  #more(scopeName: string, scopeVersion: string, text: string): More {
+    if (text === '') return { scope: { name: scopeName, version: scopeVersion }, ...NOTHING_MORE };
+    const m = JSON.parse(text) as MoreText;
+    return {
+      scope: this.#scope(scopeName, scopeVersion, m[15]),
+      events: m[0].map((time, at): SpanEvent => ({
         timeUnixNano: BigInt(time),
-        name: r[17][at] as string,
-        attributes: toAttributes(r[18][at] ?? [], r[19][at] ?? [], r[20][at] ?? ''),
-        droppedAttributesCount: r[21][at] ?? 0,
+        name: m[1][at] as string,
+        attributes: toAttributes(m[2][at] ?? [], m[3][at] ?? [], m[4][at] ?? ''),
+        droppedAttributesCount: m[5][at] ?? 0,
       })),
-      links: r[22].map((traceId, at): SpanLink => ({
+      links: m[6].map((traceId, at): SpanLink => ({
         traceId,
-        spanId: r[23][at] as string,
-        traceState: r[24][at] ?? '',
-        flags: r[25][at] ?? 0,
-        attributes: toAttributes(r[26][at] ?? [], r[27][at] ?? [], r[28][at] ?? ''),
-        droppedAttributesCount: r[29][at] ?? 0,
+        spanId: m[7][at] as string,
+        traceState: m[8][at] ?? '',
+        flags: m[9][at] ?? 0,
+        attributes: toAttributes(m[10][at] ?? [], m[11][at] ?? [], m[12][at] ?? ''),
+        droppedAttributesCount: m[13][at] ?? 0,
       })),
-      traceState: r[30],
-      flags: r[31],
-      droppedAttributesCount: r[32],
-      droppedEventsCount: r[33],
-      droppedLinksCount: r[34],
+      traceState: m[14],
+      droppedAttributesCount: m[16],
+      droppedEventsCount: m[17],
+      droppedLinksCount: m[18],
     };
   }
 
@@ -123,27 +123,49 @@ type SpanRow = readonly [
   string,
   string,
   string,
-  string,
-  Strings,
-  Strings,
-  readonly Strings[],
-  readonly Strings[],
-  Strings,
-  Numbers,
-  Strings,
-  Strings,
-  Strings,
-  Numbers,
-  readonly Strings[],
-  readonly Strings[],
-  Strings,
-  Numbers,
-  string,
   number,
+  string,
+];
+/** As sql/013-rare-fields-together.sql says. */
+type MoreText = readonly [
+  Strings,
+  Strings,
+  readonly Strings[],
+  readonly Strings[],
+  Strings,
+  Numbers,
+  Strings,
+  Strings,
+  Strings,
+  Numbers,
+  readonly Strings[],
+  readonly Strings[],
+  Strings,
+  Numbers,
+  string,
+  string,
   number,
   number,
   number,
 ];
+type More = Pick<
+  SpanData,
+  | 'scope'
+  | 'events'
+  | 'links'
+  | 'traceState'
+  | 'droppedAttributesCount'
+  | 'droppedEventsCount'
+  | 'droppedLinksCount'
+>;
+const NOTHING_MORE = {
+  events: [],
+  links: [],
+  traceState: '',
+  droppedAttributesCount: 0,
+  droppedEventsCount: 0,
+  droppedLinksCount: 0,
+};
 type LogRow = readonly [
   string,
   string,
@@ -160,3 +182,6 @@ type LogRow = readonly [
   string,
   string,
 ];
+
+/** An array of the maps of attributes of a span's events. */
+export const EVENT_ATTRIBUTES = `arrayMap((keys, values) -> mapFromArrays(keys, values), JSONExtract(more, 3, 'Array(Array(String))'), JSONExtract(more, 4, 'Array(Array(String))'))`;

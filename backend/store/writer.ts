@@ -1,5 +1,5 @@
 import type { LogData, SpanData } from '../../function/span/span-data.ts';
-import { derivedOf } from './derived.ts';
+import { derivedOf, spansOf } from './derived.ts';
 import type { DerivedInsert, Engine, NativeInsertColumn } from './engine.ts';
 import { LogColumns } from './log-columns.ts';
 import type { NamedColumn } from './native-columns.ts';
@@ -28,6 +28,7 @@ export class ColumnWriter implements TraceWriter {
       table: 'spans',
       columns: columns.named.map(nameAndType),
       block: columns.encode(),
+      as: spansOf(columns),
       derived: [...derivedOf(columns), ...this.#always],
     };
     await settled([spans, ...blocks].map((insert) => this.#engine.insertNative(insert)));
