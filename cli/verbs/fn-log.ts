@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Option, type Command } from 'commander';
 import { FAAS_INSTANCE, SPOOR_REQUEST_ID } from '../../function/span/attributes.ts';
+import { formatDuration } from '../../platform/spec/units.ts';
 import { Failure } from '../../server/failure.ts';
 import type { CliContext } from '../context.ts';
 import { namespaced, outputOption, sinceOption, verb, wholeNumber, type NameFlags } from './flags.ts';
@@ -77,7 +78,7 @@ async function log(context: CliContext, flags: LogFlags): Promise<void> {
     else for (const line of lines) show(context, line, flags);
     if (lines.length === 0)
       context.out.remark(
-        `no lines of '${flags.name}' in the last ${flags.since / 1000} s; --since looks further back`,
+        `no lines of '${flags.name}' in the last ${formatDuration(flags.since)}; --since looks further back`,
       );
     return;
   }
@@ -123,7 +124,7 @@ async function traceIdsOf(queryUrl: string, flags: LogFlags): Promise<ReadonlySe
     throw new Failure(
       'cli',
       'not_found',
-      `cannot find request ${requestId}: no trace of the last ${flags.since / 1000} s has it; --since looks further back`,
+      `cannot find request ${requestId}: no trace of the last ${formatDuration(flags.since)} has it; --since looks further back`,
     );
   return new Set(spans.map(({ traceId }) => traceId));
 }

@@ -23,10 +23,10 @@ interface RunFlags extends CallFlags {
   readonly deploy?: string;
   readonly env?: string;
   readonly image?: string;
-  readonly entrypoint: string;
+  readonly entrypoint?: string;
   readonly envVar?: Readonly<Record<string, string>>;
   readonly envFile?: string;
-  readonly port: number;
+  readonly port?: number;
   readonly fntimeout: number;
   readonly call: boolean;
   readonly once?: boolean;
@@ -44,7 +44,7 @@ export function registerRun(fn: Command, context: CliContext): void {
     .option('--code <file>', 'the same as [file]')
     .option('--deploy <folder>', 'the same as [file], for a folder')
     .option('--name <name>', 'name of the function (default: the name of the file)')
-    .option('--entrypoint <name>', 'where the function is: file, or file.function', '')
+    .option('--entrypoint <name>', 'where the function is: file, or file.function')
     .addOption(new Option('--env <language>', 'node or python (default: by the name of the file)'))
     .addOption(new Option('--image <image>', 'as --env, by the name of an image'))
     .option('--method <method>', 'HTTP method of the call', 'GET')
@@ -59,10 +59,10 @@ export function registerRun(fn: Command, context: CliContext): void {
     )
     .option('--env-file <file>', 'environment variables of the function, KEY=VALUE a line')
     .option('--fntimeout <seconds>', 'longest time of one request', wholeNumber, 60)
-    .option('--port <port>', 'where it answers (default: a free one)', wholeNumber, 0)
+    .option('--port <port>', 'where it answers (default: a free one)', wholeNumber)
     .option('--no-call', 'only answer: do not call it after each save')
     .option('--once', 'call it once, draw the trace, and end')
-    .option('-w, --watch', 'always so')
+    .option('-w, --watch', 'taken from Fission: it always watches')
     .action((file: string | undefined, flags: RunFlags) => run(context, file, flags));
 }
 
@@ -111,12 +111,12 @@ async function run(context: CliContext, argument: string | undefined, flags: Run
     file,
     name,
     language: languageOf(file, flags),
-    entrypoint: flags.entrypoint,
+    entrypoint: flags.entrypoint ?? '',
     env: Object.entries({ ...(await readEnvFile(flags.envFile)), ...flags.envVar }).map(([key, value]) => ({
       name: key,
       value,
     })),
-    port: flags.port,
+    port: flags.port ?? 0,
     timeout: flags.fntimeout,
     log: silentLog(),
     onLog: ({ body, resource }) => {

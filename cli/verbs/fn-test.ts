@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { Failure } from '../../server/failure.ts';
 import type { CliContext } from '../context.ts';
 import { collect, durationOption, namespaced, verb, wrongUsage, type NameFlags } from './flags.ts';
+import { mustGet } from './remove.ts';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 
@@ -71,6 +72,8 @@ async function test(context: CliContext, flags: TestFlags): Promise<void> {
   context.out.bytes(answer);
   if (requestId !== null) context.out.remark(`\nrequest id ${requestId}`);
   if (traceId !== undefined) context.out.remark(`trace id   ${traceId}`);
+  if (status >= 400 && flags.why !== true && traceId !== undefined)
+    context.out.remark(`why        spoor why ${traceId}`);
   if (flags.trace === true || flags.why === true) {
     if (traceId === undefined) context.out.warn('the answer names no trace');
     else {
@@ -78,6 +81,7 @@ async function test(context: CliContext, flags: TestFlags): Promise<void> {
       if (flags.why === true) await context.explain(traceId);
     }
   }
+  if (status === 404) await mustGet(context, 'Function', flags);
   if (status >= 400) throw failureOf(flags.name, status, answer);
 }
 

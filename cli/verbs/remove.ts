@@ -15,7 +15,9 @@ export async function remove(
     await (await context.client()).delete(kind, reference);
     context.out.print(`${describe(kind, reference)} deleted`);
   } catch (error) {
-    if (ignoreNotFound && error instanceof Failure && error.reason === 'not_found') return;
+    if (!(error instanceof Failure && error.reason === 'not_found')) throw error;
+    if (ignoreNotFound) return;
+    await mustGet(context, kind, reference);
     throw error;
   }
 }
@@ -28,7 +30,41 @@ export async function mustGet<K extends Kind>(
 ): Promise<ResourceOf<K>> {
   const found = await (await context.client()).get(kind, reference);
   if (found) return found;
-  throw new Failure('spec', 'not_found', `cannot find ${describe(kind, reference)}: there is none`);
+  const names = (await (await context.client()).list(kind, reference.namespace)).map(
+    ({ metadata }) => metadata.name,
+  );
+  throw new Failure(
+    'spec',
+    'not_found',
+    `cannot find ${describe(kind, reference)}: there is none${meant(reference.name, names)}`,
+  );
+}
+
+/** `. Did you mean 'hello'?` when a name is at most two letters away, else nothing. */
+export function meant(name: string, names: readonly string[]): string {
+  const near = names
+    .map((known) => ({ known, distance: distanceOf(name.toLowerCase(), known.toLowerCase()) }))
+    .filter(({ known, distance }) => distance <= 2 && distance < known.length / 2)
+    .sort((a, b) => a.distance - b.distance)[0];
+  return near === undefined ? '' : `. Did you mean '${near.known}'?`;
+}
+
+/** Levenshtein's: letters to put in, take out or change. */
+function distanceOf(a: string, b: string): number {
+  let above = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j += 1)
+      row.push(
+        Math.min(
+          (above[j] as number) + 1,
+          (row[j - 1] as number) + 1,
+          (above[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1),
+        ),
+      );
+    above = row;
+  }
+  return above[b.length] as number;
 }
 
 /** A trigger of nothing is a mistake worth hearing of at once. */

@@ -333,6 +333,13 @@ const WRONG: readonly (readonly [what: string, args: readonly string[], code: nu
   ],
   ['a bad cron expression', ['tt', 'create', '--function', 'a', '--cron', '61 * * * *'], 2, /61/],
   ['a name that is none', ['env', 'create', '--name', 'A B', '--image', 'node'], 1, /metadata\.name/],
+  [
+    'a name that is misspelt',
+    ['env', 'get', '--name', 'nodjs'],
+    1,
+    /cannot find environment 'nodjs': there is none\. Did you mean 'nodejs'\?/,
+  ],
+  ['deleting what is misspelt', ['env', 'delete', '--name', 'NodeJs2'], 1, /Did you mean 'nodejs'\?/],
   ['deleting what is not there', ['fn', 'delete', '--name', 'none'], 1, /function 'none'/],
   [
     'a spec folder that is not there',

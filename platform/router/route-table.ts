@@ -1,6 +1,6 @@
 import { keyOf, type HTTPTrigger } from '../spec/resources.ts';
 import { isOlder } from '../spec/route-conflict.ts';
-import { parseTemplate, type Template } from './template.ts';
+import { parseTemplate, type Template } from '../spec/path-template.ts';
 
 /** A trigger, ready to be matched. */
 export interface Route {

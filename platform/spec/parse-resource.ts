@@ -1,4 +1,5 @@
 import type { Fields } from './fields.ts';
+import { parseTemplate } from './path-template.ts';
 import { parseDuration, parseQuantity } from './units.ts';
 import type {
   Archive,
@@ -314,8 +315,7 @@ function parseHttpTrigger(metadata: Metadata, spec: Fields): HTTPTrigger {
     ['relativeurl', relativeurl],
     ['prefix', prefix],
   ] as const)
-    if (path !== '' && !path.startsWith('/'))
-      spec.fail(name, `must begin with "/", not ${JSON.stringify(path)}`);
+    checkPath(spec, name, path);
   const cors = spec.map('corsConfig');
   return {
     kind: 'HTTPTrigger',
@@ -331,6 +331,19 @@ function parseHttpTrigger(metadata: Metadata, spec: Fields): HTTPTrigger {
       invocationMode: spec.oneOf('invocationMode', ['sync', 'async'], 'sync'),
     },
   };
+}
+
+function checkPath(spec: Fields, name: 'relativeurl' | 'prefix', path: string): void {
+  if (path === '') return;
+  if (!path.startsWith('/')) {
+    spec.fail(name, `must begin with "/", not ${JSON.stringify(path)}`);
+    return;
+  }
+  try {
+    parseTemplate(path, name === 'prefix');
+  } catch (error) {
+    spec.fail(name, `cannot be the path ${JSON.stringify(path)}: ${(error as Error).message}`);
+  }
 }
 
 /** `methods`, and the older single `method`; GET when neither says. */

@@ -120,6 +120,11 @@ const FAULTS: readonly (readonly [name: string, yaml: string, says: RegExp])[] =
     /spec\.deployment\.type cannot be oci here/,
   ],
   ['a document without a kind', `metadata: {name: x}`, /^f\.yaml:1: kind must be given/],
+  [
+    'a path that matches nothing',
+    `{kind: HTTPTrigger, metadata: {name: t}, spec: {relativeurl: "/a/{id:[}", functionref: {name: f}}}`,
+    /spec\.relativeurl cannot be the path "\/a\/\{id:\[\}": its regular expression is not valid/,
+  ],
   ['broken YAML', `kind: [Environment\nmetadata: x`, /^f\.yaml:\d+: is not YAML/],
   ['a list instead of a map', `- a\n- b`, /^f\.yaml:1: must be a map, not \["a","b"\]/],
   [
