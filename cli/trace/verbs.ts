@@ -8,6 +8,7 @@ import { formatDuration } from '../duration.ts';
 import { printLines, terminal } from '../terminal-text.ts';
 import { collectPairs, outputOption, sinceOption, verb, wholeNumber } from '../verbs/flags.ts';
 import { fetchSettledTrace, fetchTrace } from './fetch-trace.ts';
+import { samplingLines, whyMissing } from './sampling.ts';
 import { drawWaterfall } from './waterfall.ts';
 
 const QUIET_MS = 300;
@@ -64,7 +65,10 @@ export function register(program: Command, context: CliContext): void {
     .action(async (id: string, flags: { output?: string }) => {
       const queryUrl = await context.queryUrl();
       if (flags.output === undefined) {
-        await drawTrace(queryUrl, id, { settle: false });
+        await drawTrace(queryUrl, id, { settle: false }).catch(async (error: unknown) => {
+          throw await whyMissing(error, queryUrl, id);
+        });
+        printLines(await samplingLines(queryUrl, id));
         return;
       }
       const { data } = await askQuery<{ data: unknown[] }>(
