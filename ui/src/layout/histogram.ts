@@ -28,3 +28,14 @@ export function histogram(
     errorCount: errors[i] ?? 0,
   }));
 }
+
+/** The next bin that holds something, to the right (1) or to the left (-1); the same where there is none, the outermost without one. */
+export function stepBin(
+  bins: readonly Pick<Bin, 'count'>[],
+  at: number | undefined,
+  by: 1 | -1,
+): number | undefined {
+  const start = at ?? (by > 0 ? -1 : bins.length);
+  for (let i = start + by; i >= 0 && i < bins.length; i += by) if ((bins[i]?.count ?? 0) > 0) return i;
+  return at;
+}

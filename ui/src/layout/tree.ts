@@ -36,8 +36,11 @@ export function buildRows<Item extends TreeItem>(items: readonly Item[]): TreeRo
       else children.set(item.parentId, [item]);
     }
   }
-  const reached = new Set<string>();
-  for (const root of roots) reach(root, children, reached);
+  const rows = flatten(roots, children, byId);
+  if (rows.length === sorted.length) return rows;
+
+  // What no root leads to is a ring of parents, or below one.
+  const reached = new Set(rows.map(({ item }) => item.id));
   for (const item of sorted) {
     if (reached.has(item.id)) continue;
     const siblings = children.get(item.parentId);
@@ -68,28 +71,34 @@ function flatten<Item extends TreeItem>(
   byId: ReadonlyMap<string, Item>,
 ): TreeRow<Item>[] {
   const rows: { item: Item; depth: number; descendants: number; isOrphan: boolean; isRing: boolean }[] = [];
-  const ancestors: { index: number; depth: number }[] = [];
+  /** Indices of the rows that are still open, each a level deeper. */
+  const open: number[] = [];
   const close = (depth: number) => {
-    for (let last = ancestors.at(-1); last && last.depth >= depth; last = ancestors.at(-1)) {
-      ancestors.pop();
-      const row = rows[last.index];
-      if (row) row.descendants = rows.length - last.index - 1;
+    while (open.length > depth) {
+      const index = open.pop() ?? 0;
+      const row = rows[index];
+      if (row) row.descendants = rows.length - index - 1;
     }
   };
-  const stack = roots.toReversed().map((item) => ({ item, depth: 0 }));
-  for (let next = stack.pop(); next; next = stack.pop()) {
-    close(next.depth);
-    ancestors.push({ index: rows.length, depth: next.depth });
-    const hasParent = next.depth === 0 && byId.has(next.item.parentId);
+  const items: Item[] = roots.toReversed();
+  const depths: number[] = items.map(() => 0);
+  for (let item = items.pop(); item; item = items.pop()) {
+    const depth = depths.pop() ?? 0;
+    close(depth);
+    open.push(rows.length);
+    const hasParent = depth === 0 && byId.has(item.parentId);
     rows.push({
-      ...next,
+      item,
+      depth,
       descendants: 0,
-      isOrphan: next.depth === 0 && next.item.parentId !== '' && !hasParent,
+      isOrphan: depth === 0 && item.parentId !== '' && !hasParent,
       isRing: hasParent,
     });
-    const below = children.get(next.item.id) ?? [];
-    for (let i = below.length - 1; i >= 0; i -= 1)
-      stack.push({ item: below[i] as Item, depth: next.depth + 1 });
+    const below = children.get(item.id);
+    for (let i = (below?.length ?? 0) - 1; i >= 0; i -= 1) {
+      items.push(below?.[i] as Item);
+      depths.push(depth + 1);
+    }
   }
   close(0);
   return rows;

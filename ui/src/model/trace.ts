@@ -6,7 +6,7 @@ import type {
   OtlpTraces,
 } from '../../../backend/query/shapes.ts';
 import { buildRows } from '../layout/tree.ts';
-import { textOf } from '../text/value.ts';
+import { formatValue, textOf } from '../text/value.ts';
 
 /** One trace as the screens need it: spans in the order of a waterfall, times as nanoseconds from its start. */
 export interface Trace {
@@ -66,7 +66,9 @@ export interface Marks {
   /** A phase of a cold start, or the wait for an instance. */
   readonly isPhase: boolean;
   readonly isColdStart: boolean;
-  /** Which try this is, when there was more than one reason to ask: from 2 on, or 1 that was to be retried. 0 otherwise. */
+  /** Which try it says it is, from 1; 0 for what is not tried again. */
+  readonly tryNumber: number;
+  /** The same, when there was more than one reason to ask: from 2 on, or 1 that was to be retried. 0 otherwise. */
   readonly attempt: number;
   /** ns between the record's own time and its receipt; 0 when it did not wait. */
   readonly queueWait: number;
@@ -83,111 +85,122 @@ const PHASES = new Set(['wait for capacity', 'start instance', 'fetch package', 
 const ERROR = 2;
 const CONSUMER = 5;
 
-/** From the v3 API's OTLP; spans of other traces in it are left out. `undefined` when nothing of the trace is there. */
+/** What of a span stands before its place in the tree is known. */
+interface Found {
+  readonly id: string;
+  readonly parentId: string;
+  start: number;
+  /** Below 0 when it says that it ended before it started. */
+  duration: number;
+  readonly source: OtlpSpan;
+  readonly resource: readonly OtlpKeyValue[];
+  readonly scope: string;
+  readonly service: string;
+}
+
+/**
+ * From the v3 API's OTLP; spans of other traces in it are left out. `undefined` when nothing of the trace is there. A trace may have
+ * 50,000 spans: each is walked over a few times and copied once.
+ */
 export function readTrace(id: string, otlp: OtlpTraces): Trace | undefined {
-  const found: {
-    source: OtlpSpan;
-    resource: readonly OtlpKeyValue[];
-    scope: string;
-    service: string;
-    start: bigint;
-  }[] = [];
+  const found: Found[] = [];
+  const starts: bigint[] = [];
   for (const { resource, scopeSpans } of otlp.resourceSpans) {
     const service = textOf(resource.attributes, 'service.name') || 'unknown service';
-    for (const { scope, spans } of scopeSpans)
-      for (const source of spans)
-        if (source.traceId === id)
-          found.push({
-            source,
-            resource: resource.attributes,
-            scope: [scope.name, scope.version].filter(Boolean).join(' '),
-            service,
-            start: BigInt(source.startTimeUnixNano),
-          });
+    for (const { scope, spans } of scopeSpans) {
+      const scopeName = [scope.name, scope.version].filter(Boolean).join(' ');
+      for (const source of spans) {
+        if (source.traceId !== id) continue;
+        const start = BigInt(source.startTimeUnixNano);
+        starts.push(start);
+        found.push({
+          id: source.spanId,
+          parentId: source.parentSpanId ?? '',
+          start: 0,
+          duration: Number(BigInt(source.endTimeUnixNano) - start),
+          source,
+          resource: resource.attributes,
+          scope: scopeName,
+          service,
+        });
+      }
+    }
   }
-  const first = found[0];
-  if (!first) return undefined;
+  const [first] = starts;
+  if (first === undefined) return undefined;
+  const startUnixNano = starts.reduce((min, start) => (start < min ? start : min), first);
+  found.forEach((entry, i) => {
+    entry.start = Number((starts[i] ?? first) - startUnixNano);
+  });
 
-  const startUnixNano = found.reduce((min, { start }) => (start < min ? start : min), first.start);
-  const rows = buildRows(
-    found.map((entry) => ({
-      ...entry,
-      id: entry.source.spanId,
-      parentId: entry.source.parentSpanId ?? '',
-      start: Number(entry.start - startUnixNano),
-      duration: Number(BigInt(entry.source.endTimeUnixNano) - entry.start),
-    })),
-  );
-  const backOffs = readBackOffs(rows.map(({ item }) => item));
-  const errorsBefore = countErrorsBefore(rows.map(({ item }) => item.source));
-  const spans = rows.map(({ item, depth, descendants, isOrphan, isRing }, i): Span => ({
-    id: item.id,
-    parentId: item.parentId,
-    name: item.source.name,
-    service: item.service,
-    kind: item.source.kind,
-    start: item.start,
-    duration: Math.max(0, item.duration),
-    depth,
-    descendants,
-    isError: item.source.status.code === ERROR,
-    errorsBelow: (errorsBefore[i + 1 + descendants] ?? 0) - (errorsBefore[i + 1] ?? 0),
-    isOrphan,
-    isRing,
-    marks: readMarks(item.source, item.duration),
-    backOff: backOffs[i] ?? 0,
-    source: item.source,
-    resource: item.resource,
-    scope: item.scope,
-  }));
+  const rows = buildRows(found);
+  const errorsBefore = countErrorsBefore(rows);
+  const lastTries = new Map<string, number>();
+  let [end, errorCount, unfinishedCount, orphanCount, ringCount, rootCount, maxDepth] = [1, 0, 0, 0, 0, 0, 0];
+  const spans = rows.map(({ item, depth, descendants, isOrphan, isRing }, i): Span => {
+    const { source } = item;
+    const duration = Math.max(0, item.duration);
+    const isError = source.status.code === ERROR;
+    const marks = readMarks(source, item.duration);
+    end = Math.max(end, item.start + duration);
+    maxDepth = Math.max(maxDepth, depth);
+    if (isError) errorCount += 1;
+    if (marks.killedBy !== '') unfinishedCount += 1;
+    if (isOrphan) orphanCount += 1;
+    if (isRing) ringCount += 1;
+    if (depth === 0) rootCount += 1;
+    return {
+      id: item.id,
+      parentId: item.parentId,
+      name: source.name,
+      service: item.service,
+      kind: source.kind,
+      start: item.start,
+      duration,
+      depth,
+      descendants,
+      isError,
+      errorsBelow: (errorsBefore[i + 1 + descendants] ?? 0) - (errorsBefore[i + 1] ?? 0),
+      isOrphan,
+      isRing,
+      marks,
+      backOff: marks.tryNumber === 0 ? 0 : backOffOf(item, marks.tryNumber, lastTries),
+      source,
+      resource: item.resource,
+      scope: item.scope,
+    };
+  });
   return {
     id,
     startUnixNano,
-    durationNanos: Math.max(
-      1,
-      spans.reduce((end, span) => Math.max(end, span.start + span.duration), 0),
-    ),
+    durationNanos: end,
     spans,
     services: countServices(spans),
-    errorCount: spans.filter((span) => span.isError).length,
-    unfinishedCount: spans.filter((span) => span.marks.killedBy !== '').length,
-    orphanCount: spans.filter((span) => span.isOrphan).length,
-    ringCount: rows.filter(({ isRing }) => isRing).length,
+    errorCount,
+    unfinishedCount,
+    orphanCount,
+    ringCount,
     repeatCount: found.length - rows.length,
-    rootCount: spans.filter((span) => span.depth === 0).length,
-    maxDepth: spans.reduce((max, span) => Math.max(max, span.depth), 0),
+    rootCount,
+    maxDepth,
   };
 }
 
 /** At i, how many of the first i spans are errors. */
-function countErrorsBefore(sources: readonly OtlpSpan[]): Uint32Array {
-  const before = new Uint32Array(sources.length + 1);
-  sources.forEach(({ status }, i) => {
-    before[i + 1] = (before[i] ?? 0) + (status.code === ERROR ? 1 : 0);
+function countErrorsBefore(rows: readonly { readonly item: Found }[]): Uint32Array {
+  const before = new Uint32Array(rows.length + 1);
+  rows.forEach(({ item }, i) => {
+    before[i + 1] = (before[i] ?? 0) + (item.source.status.code === ERROR ? 1 : 0);
   });
   return before;
 }
 
-/** Tries of one thing are siblings of one name, each with its number; siblings stand in order of their starts. */
-function readBackOffs(
-  items: readonly {
-    readonly parentId: string;
-    readonly start: number;
-    readonly duration: number;
-    readonly source: OtlpSpan;
-  }[],
-): Float64Array {
-  const backOffs = new Float64Array(items.length);
-  const ends = new Map<string, number>();
-  items.forEach(({ parentId, start, duration, source }, i) => {
-    const attempt = Number(textOf(source.attributes, 'spoor.attempt')) || 0;
-    if (attempt === 0) return;
-    const key = `${parentId} ${source.name}`;
-    const before = ends.get(key);
-    if (attempt > 1 && before !== undefined) backOffs[i] = Math.max(0, start - before);
-    ends.set(key, start + Math.max(0, duration));
-  });
-  return backOffs;
+/** Tries of one thing are siblings of one name, each with its number, in order of their starts. `lastTries` has where each ended. */
+function backOffOf(item: Found, tryNumber: number, lastTries: Map<string, number>): number {
+  const key = `${item.parentId} ${item.source.name}`;
+  const before = lastTries.get(key);
+  lastTries.set(key, item.start + Math.max(0, item.duration));
+  return tryNumber > 1 && before !== undefined ? Math.max(0, item.start - before) : 0;
 }
 
 export function eventsOf(trace: Trace, span: Span): TimedEvent[] {
@@ -201,22 +214,48 @@ export function linksOf(span: Span): readonly OtlpLink[] {
   return span.source.links ?? [];
 }
 
+/** One walk over the attributes: there may be thousands of spans with dozens each. */
 function readMarks(source: OtlpSpan, duration: number): Marks {
-  const text = (key: string) => textOf(source.attributes, key) ?? '';
+  let [isUnfinished, isColdStart, reason, signal, outcome, tryNumber, waitMs] = [
+    false,
+    false,
+    '',
+    '',
+    '',
+    0,
+    0,
+  ];
+  for (const { key, value } of source.attributes ?? [])
+    switch (key) {
+      case 'spoor.unfinished':
+        isUnfinished = formatValue(value) === 'true';
+        break;
+      case 'spoor.end.reason':
+        reason = formatValue(value);
+        break;
+      case 'spoor.end.signal':
+        signal = formatValue(value);
+        break;
+      case 'spoor.attempt':
+        tryNumber = Number(formatValue(value)) || 0;
+        break;
+      case 'spoor.outcome':
+        outcome = formatValue(value);
+        break;
+      case 'spoor.queue.wait':
+        if (source.kind === CONSUMER) waitMs = Number(formatValue(value)) || 0;
+        break;
+      case 'faas.coldstart':
+        isColdStart = formatValue(value) === 'true';
+        break;
+    }
   const isOpen = source.endTimeUnixNano === '0';
-  const unfinished = text('spoor.unfinished') === 'true';
-  const attempt = Number(text('spoor.attempt')) || 0;
-  const outcome = text('spoor.outcome');
-  const waitMs = source.kind === CONSUMER ? Number(text('spoor.queue.wait')) || 0 : 0;
   return {
-    killedBy: unfinished
-      ? howItEnded(text('spoor.end.reason'), text('spoor.end.signal'))
-      : isOpen
-        ? 'never ended'
-        : '',
+    killedBy: isUnfinished ? howItEnded(reason, signal) : isOpen ? 'never ended' : '',
     isPhase: PHASES.has(source.name),
-    isColdStart: text('faas.coldstart') === 'true',
-    attempt: attempt > 1 || (outcome !== '' && outcome !== 'success') ? attempt : 0,
+    isColdStart,
+    tryNumber,
+    attempt: tryNumber > 1 || (outcome !== '' && outcome !== 'success') ? tryNumber : 0,
     queueWait: Math.max(0, waitMs * 1e6),
     endsBeforeStart: duration < 0 && !isOpen,
   };

@@ -1,9 +1,9 @@
 import { useNavigate } from '@tanstack/react-router';
-import { type PointerEvent, useMemo, useState } from 'react';
+import { type KeyboardEvent, type PointerEvent, useMemo, useState } from 'react';
 import type { SearchAnswer } from '../api/queries.ts';
 import { heatColor } from '../layout/colors.ts';
 import { heatCells } from '../layout/heat.ts';
-import { histogram } from '../layout/histogram.ts';
+import { type Bin, histogram, stepBin } from '../layout/histogram.ts';
 import { scatter } from '../layout/scatter.ts';
 import { formatDuration, formatRound } from '../text/duration.ts';
 import { formatClock } from '../text/time.ts';
@@ -38,8 +38,8 @@ interface Drag {
 
 /**
  * What was found over time: dots by duration (cells, where there are many), and below them how many there were. A dot opens its trace; a
- * drag narrows the search to its stretch of time, and one that is high also to its durations. The list below says the same to those who
- * cannot see it.
+ * drag narrows the search to its stretch of time, and one that is high also to its durations. Keys choose among the bars; the list below
+ * has every trace for those who cannot see the dots.
  */
 export function ResultPlot(props: {
   readonly answer: SearchAnswer;
@@ -52,6 +52,21 @@ export function ResultPlot(props: {
   const most = bins.reduce((max, bin) => Math.max(max, bin.count), 1);
   const y = (value: number) => TOP + (1 - value) * (PLOT - TOP);
   const isHeat = summaries.length > MOST_DOTS;
+
+  const [chosen, setChosen] = useState<{ readonly anchor: number; readonly at: number }>();
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.key === 'ArrowLeft' || event.key === 'ArrowRight') {
+      const next = stepBin(bins, chosen?.at, event.key === 'ArrowRight' ? 1 : -1);
+      if (next !== undefined)
+        setChosen({ anchor: event.shiftKey ? (chosen?.anchor ?? next) : next, at: next });
+    } else if (event.key === 'Escape') setChosen(undefined);
+    else if (event.key === 'Enter' && chosen) {
+      const { fromMs, toMs } = stretchOf(bins, chosen);
+      props.onRange({ fromMs: Math.floor(fromMs), toMs: Math.ceil(toMs) });
+    } else return;
+    event.preventDefault();
+  };
 
   const at = (event: PointerEvent<HTMLElement>) => {
     const box = event.currentTarget.getBoundingClientRect();
@@ -76,8 +91,8 @@ export function ResultPlot(props: {
   const isTall = drag !== undefined && Math.abs(drag.to.y - drag.from.y) > LEAST_HEIGHT;
 
   return (
-    <div className="plot" aria-hidden="true">
-      <div className="plot-scale" style={{ height: HEIGHT }}>
+    <div className="plot">
+      <div className="plot-scale" style={{ height: HEIGHT }} aria-hidden="true">
         {lines.map((line) => (
           <span key={line.nanos} className="mono" style={{ top: y(line.y) }}>
             {formatRound(line.nanos)}
@@ -91,6 +106,11 @@ export function ResultPlot(props: {
         className="plot-area"
         style={{ height: HEIGHT }}
         title="Drag to look at a stretch of time, or of time and durations"
+        role="group"
+        aria-label="How many over time. Arrow keys choose a bar, with Shift several; Enter narrows the search to them."
+        tabIndex={0}
+        onKeyDown={onKeyDown}
+        onBlur={() => setChosen(undefined)}
         onPointerDown={(event) => {
           if (event.target instanceof SVGCircleElement || event.button !== 0) return;
           event.currentTarget.setPointerCapture(event.pointerId);
@@ -102,7 +122,10 @@ export function ResultPlot(props: {
         onPointerUp={end}
         onPointerCancel={() => setDrag(undefined)}
       >
-        <svg width="100%" height={HEIGHT} overflow="visible">
+        <span className="sr" role="status">
+          {chosen && sayStretch(bins, chosen)}
+        </span>
+        <svg width="100%" height={HEIGHT} overflow="visible" aria-hidden="true">
           {lines.map((line) => (
             <line key={line.nanos} x1="0" x2="100%" y1={y(line.y)} y2={y(line.y)} className="grid-line" />
           ))}
@@ -168,6 +191,15 @@ export function ResultPlot(props: {
         <span className="plot-time mono" style={{ right: 0 }}>
           {formatClock(to)}
         </span>
+        {chosen && (
+          <i
+            className="plot-brush"
+            style={{
+              left: `${(Math.min(chosen.anchor, chosen.at) / BINS) * 100}%`,
+              width: `${((Math.abs(chosen.at - chosen.anchor) + 1) / BINS) * 100}%`,
+            }}
+          />
+        )}
         {drag && (
           <i
             className="plot-brush"
@@ -186,6 +218,24 @@ export function ResultPlot(props: {
       </div>
     </div>
   );
+}
+
+/** From the first to the last bin of a choice. */
+function stretchOf(bins: readonly Bin[], chosen: { readonly anchor: number; readonly at: number }) {
+  const [first, last] = inOrder(chosen.anchor, chosen.at);
+  const between = bins.slice(first, last + 1);
+  return {
+    fromMs: bins[first]?.fromMs ?? 0,
+    toMs: bins[last]?.toMs ?? 0,
+    count: between.reduce((sum, { count }) => sum + count, 0),
+    errorCount: between.reduce((sum, { errorCount }) => sum + errorCount, 0),
+  };
+}
+
+function sayStretch(bins: readonly Bin[], chosen: { readonly anchor: number; readonly at: number }): string {
+  const { fromMs, toMs, count, errorCount } = stretchOf(bins, chosen);
+  const errors = errorCount > 0 ? `, ${errorCount} with errors` : '';
+  return `${formatClock(fromMs)} to ${formatClock(toMs)}: ${count} ${count === 1 ? 'trace' : 'traces'}${errors}`;
 }
 
 /** The plot spans what was found: an hour's search with a minute of traffic would be one stroke. */

@@ -2,6 +2,7 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import {
   useCallback,
   type KeyboardEvent,
+  memo,
   type PointerEvent,
   type RefObject,
   useEffect,
@@ -294,7 +295,13 @@ function drawnTicks(range: Range, warp: Warp): Ticks {
   return { step, marks };
 }
 
-function Grid({ range, drawn, warp }: { readonly range: Range; readonly drawn: Ticks; readonly warp: Warp }) {
+/** Scrolling does not touch it. */
+const Grid = memo(function Grid(props: {
+  readonly range: Range;
+  readonly drawn: Ticks;
+  readonly warp: Warp;
+}) {
+  const { range, drawn, warp } = props;
   const width = range.to - range.from;
   return (
     <div className="wf-grid" aria-hidden="true">
@@ -306,7 +313,7 @@ function Grid({ range, drawn, warp }: { readonly range: Range; readonly drawn: T
       ))}
     </div>
   );
-}
+});
 
 function gapsIn(range: Range, warp: Warp) {
   return warp.gaps.flatMap((gap) => {
@@ -315,7 +322,7 @@ function gapsIn(range: Range, warp: Warp) {
   });
 }
 
-function TimeAxis(props: {
+const TimeAxis = memo(function TimeAxis(props: {
   readonly range: Range;
   readonly warp: Warp;
   readonly scale: Ticks;
@@ -383,4 +390,4 @@ function TimeAxis(props: {
       )}
     </div>
   );
-}
+});
