@@ -1,12 +1,23 @@
 import { MESSAGING_BATCH_MESSAGE_COUNT, SPOOR_JOURNAL_DROPPED } from '../../function/span/attributes.ts';
 import { SPAN_KIND, type SpanData } from '../../function/span/span-data.ts';
-import type { Flow } from './flow.ts';
-import { groupOf, isUnfinished, numberOf, serviceOf, topicOf } from './span-facts.ts';
+import { skewOf } from './clock-skew.ts';
+import type { Flow, FlowNode } from './flow.ts';
+import { lostContexts, type LostContext } from './lost-context.ts';
+import {
+  functionOf,
+  groupOf,
+  isFunctionSpan,
+  isUnfinished,
+  numberOf,
+  serviceOf,
+  topicOf,
+} from './span-facts.ts';
 
 /** Something that is wrong with the traces themselves. */
 export interface QualityFinding {
   readonly kind:
     | 'missing propagation'
+    | 'lost context'
     | 'orphan span'
     | 'broken link'
     | 'clock skew'
@@ -24,6 +35,10 @@ export interface QualityFinding {
 }
 
 const MAX_EXAMPLES = 3;
+/** Nothing begins before its cause, but clocks of two processes differ by a little. */
+const EARLY_NANO = 10_000_000n;
+/** On a busy machine a server may still be ending when its client has had its answer for long. */
+const LATE_NANO = 100_000_000n;
 /** Names of before semantic conventions 1.24 (messaging) and 1.23 (HTTP) that are read, but that others may not read. */
 const OLD_NAMES = [
   'messaging.destination',
@@ -75,6 +90,19 @@ export function qualityOf(flow: Flow): QualityFinding[] {
     (subject) => consumers.filter((span) => hopOf(span) === subject).length,
   );
 
+  for (const [subject, some] of Map.groupBy(lostContexts(flow), ({ from, to }) => `${from} → ${to}`)) {
+    const { from, to } = some[0] as LostContext;
+    const carried = flow.nodes.filter(({ span }) => isFunctionSpan(span) && functionOf(span) === to).length;
+    findings.push({
+      kind: 'lost context',
+      subject,
+      count: some.length,
+      share: Math.min(1, some.length / Math.max(1, carried)),
+      hint: `Let ${from} pass traceparent on (context.traceHeaders, or g.generated_headers in Python): its call of ${to} begins a trace of its own.`,
+      examples: some.flatMap(({ caller, stray }) => [caller.span, stray.span]).slice(0, MAX_EXAMPLES + 1),
+    });
+  }
+
   const rootsPerTrace = Map.groupBy(
     flow.nodes.filter(({ span }) => span.parentSpanId === ''),
     ({ span }) => span.traceId,
@@ -108,6 +136,20 @@ export function qualityOf(flow: Flow): QualityFinding[] {
     hopOf,
     (subject) => consumers.filter((span) => hopOf(span) === subject).length,
   );
+  const hosts = flow.nodes.flatMap((node) => {
+    const { cause, span } = node;
+    return cause?.span.spanId === span.parentSpanId && serviceOf(cause.span) !== serviceOf(span)
+      ? [{ span, pair: `${serviceOf(cause.span)} → ${serviceOf(span)}`, isSkewed: isSkewed(cause, node) }]
+      : [];
+  });
+  const pairOf = new Map(hosts.map(({ span, pair }) => [span, pair]));
+  add(
+    'clock skew',
+    'What was called began before its call, or ended after it: set the clocks of both hosts (chrony, ntpd).',
+    hosts.filter((each) => each.span.kind !== SPAN_KIND.consumer && each.isSkewed).map(({ span }) => span),
+    (span) => pairOf.get(span) ?? '',
+    (subject) => hosts.filter(({ pair }) => pair === subject).length,
+  );
   add(
     'unfinished span',
     'The process died before these ended: see the end reason on each.',
@@ -137,6 +179,12 @@ export function qualityOf(flow: Flow): QualityFinding[] {
     ofService,
   );
   return findings.sort((a, b) => b.count - a.count);
+}
+
+function isSkewed(cause: FlowNode, node: FlowNode): boolean {
+  return (
+    cause.span.startTimeUnixNano - node.span.startTimeUnixNano > EARLY_NANO || skewOf(cause, node) > LATE_NANO
+  );
 }
 
 function hopOf(span: SpanData): string {

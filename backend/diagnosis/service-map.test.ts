@@ -99,6 +99,82 @@ void test('quality: what is lost, broken, skewed, unfinished or oldly named is f
   assert.ok(found.every(({ hint, examples }) => hint !== '' && examples.length > 0));
 });
 
+void test('quality: a call on another clock is told by its two services, and one that is only a little out is not', () => {
+  const called = (early: number) =>
+    qualityOf(
+      buildFlow(
+        sketchAll([
+          { id: 'call', kind: client, fn: 'greeter', at: [100, 200] },
+          { id: 'serve', parent: 'call', kind: server, service: 'billing', at: [110 - early, 190 - early] },
+        ]),
+      ),
+    );
+  assert.deepEqual(called(15), []);
+  assert.deepEqual(
+    called(5_000).map(({ kind, subject, count, share }) => [kind, subject, count, share]),
+    [['clock skew', 'greeter → billing', 1, 1]],
+  );
+});
+
+void test('quality: a call that lost its context is told by caller and called, whether it has a span of its own or none', () => {
+  const run = (i: number, how: 'carried' | 'lost' | 'raw'): SpanSketch[] => {
+    const [trace, other, at] = [`t${i}`, how === 'carried' ? `t${i}` : `u${i}`, i * 100];
+    const request = { 'http.request.method': 'GET' };
+    return [
+      { id: 'greeter', trace, kind: server, fn: 'greeter', at: [at, at + 50] },
+      ...(how === 'raw'
+        ? []
+        : [
+            {
+              id: 'call',
+              trace,
+              parent: 'greeter',
+              kind: client,
+              fn: 'greeter',
+              at: [at + 10, at + 40],
+              attributes: { ...request, 'url.full': 'http://127.0.0.1:8888/validate?name=Ada' },
+            } as const,
+          ]),
+      {
+        id: 'serve',
+        trace: other,
+        ...(how === 'carried' ? { parent: 'call' } : {}),
+        kind: server,
+        service: 'router',
+        at: [at + 12, at + 38],
+        attributes: { ...request, 'url.path': '/validate' },
+      },
+      {
+        id: 'invoke',
+        trace: other,
+        parent: 'serve',
+        kind: client,
+        service: 'router',
+        at: [at + 13, at + 37],
+        attributes: { 'faas.invoked_name': 'validator' },
+      },
+      {
+        id: 'validator',
+        trace: other,
+        parent: 'invoke',
+        kind: server,
+        fn: 'validator',
+        at: [at + 14, at + 36],
+      },
+    ];
+  };
+  const findings = (...runs: SpanSketch[][]) =>
+    qualityOf(buildFlow(sketchAll(runs.flat()))).map(({ kind, subject, count }) => [kind, subject, count]);
+  const carried = [1, 2, 3].map((i) => run(i, 'carried'));
+  assert.deepEqual(findings(...carried), []);
+  assert.deepEqual(findings(run(4, 'lost')), [['lost context', 'greeter → validator', 1]]);
+  assert.deepEqual(findings(...carried, run(4, 'raw')), [['lost context', 'greeter → validator', 1]]);
+  // Without anything to compare with, and when most such requests come from outside, nothing is claimed.
+  assert.deepEqual(findings(run(4, 'raw')), []);
+  const outside = [5, 6].map((i) => run(i, 'raw').filter(({ id }) => id !== 'greeter'));
+  assert.deepEqual(findings(...carried, run(4, 'raw'), ...outside), []);
+});
+
 function greeting(shape: 'parent' | 'links'): SpanData[] {
   const other = shape === 'parent' ? 't' : 'u';
   const spans: SpanSketch[] = [

@@ -1,5 +1,5 @@
 import { SPOOR_CLOCK_SKEW } from '../../../function/span/attributes.ts';
-import { SPAN_KIND } from '../../../function/span/span-data.ts';
+import { skewOf } from '../clock-skew.ts';
 import type { FlowNode } from '../flow.ts';
 import { durationOf, endOf, functionOf, isFunctionSpan, serviceOf } from '../span-facts.ts';
 import { CONFIDENT, inMs, milliseconds, sentence, type Cause, type Evidence } from './cause.ts';
@@ -74,7 +74,8 @@ function clockSkew({ run }: Evidence): Cause | undefined {
   for (const node of run.nodes) {
     const { cause } = node;
     if (!cause) continue;
-    const nano = skewOf(cause, node);
+    // What its receiver said itself, when the times alone do not.
+    const nano = skewOf(cause, node) || (node.span.attributes[SPOOR_CLOCK_SKEW] === true ? SKEW_NANO : 0n);
     if (nano > (worst?.nano ?? 0n)) worst = { node, cause, nano };
   }
   if (!worst || worst.nano < SKEW_NANO) return undefined;
@@ -127,16 +128,4 @@ function backendLag({ run, arrivalLagNano }: Evidence): Cause | undefined {
       'When it is so all the time, the store cannot keep up: look at its CPU and disk.',
     ],
   };
-}
-
-/** How far an effect lies before its cause; for the answering half of a call, also how far after its end. */
-function skewOf(cause: FlowNode, node: FlowNode): bigint {
-  const early = cause.span.startTimeUnixNano - node.span.startTimeUnixNano;
-  const isCall = cause.span.kind === SPAN_KIND.client && node.span.kind === SPAN_KIND.server;
-  // A server may be busy after its client has gone; but not when it took less time than its client waited.
-  const late =
-    isCall && durationOf(node.span) <= durationOf(cause.span) ? endOf(node.span) - endOf(cause.span) : 0n;
-  const most = early > late ? early : late;
-  if (most > 0n) return most;
-  return node.span.attributes[SPOOR_CLOCK_SKEW] === true ? SKEW_NANO : 0n;
 }
