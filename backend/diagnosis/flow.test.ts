@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { SPAN_KIND, type SpanData } from '../../function/span/span-data.ts';
 import { buildFlow, isMessage, withGroups, type Flow } from './flow.ts';
+import { serviceMap } from './service-map.ts';
 import { sketch, sketchAll, type SpanSketch } from './test/spans.ts';
 import { timeAccount } from './time-account.ts';
 
@@ -39,7 +40,7 @@ void test('a message is one edge with its wait, as a child, by link, or both', (
   }
 });
 
-void test('any workload gives the same causes, waits, account and path as parents and as links', () => {
+void test('any workload gives the same causes, waits, map, counts, account and path as parents and as links', () => {
   fc.assert(
     fc.property(anyWorkload(), (records) => {
       const parents = summaryOf(buildFlow(workload(records, 'parent')));
@@ -242,7 +243,20 @@ function workload(records: readonly RecordPlan[], shape: 'parent' | 'links'): Sp
 
 function summaryOf(flow: Flow) {
   const nameOf = (node: { span: SpanData } | undefined) => node?.span.name ?? '';
+  const { nodes, edges } = serviceMap(flow);
   return {
+    waitingFor: flow.waitingFor.map(({ producer, topic }) => `${nameOf(producer)} ${topic}`),
+    settled: flow.settled,
+    places: nodes
+      .map(({ id, calls, errors, durationsNano }) =>
+        [id, calls, errors, ...durationsNano.map(String).sort()].join(' '),
+      )
+      .sort(),
+    ways: edges
+      .map(({ from, to, kind, calls, errors, lagsNano }) =>
+        [from, to, kind, calls, errors, ...lagsNano.map(String).sort()].join(' '),
+      )
+      .sort(),
     causes: flow.nodes.map((node) => [nameOf(node), nameOf(node.cause)].join(' < ')).sort(),
     messages: flow.edges
       .filter(isMessage)

@@ -298,10 +298,10 @@ export const ENDPOINTS: readonly Endpoint[] = [
     '/api/metrics/latencies',
     'A quantile of durations over time',
     [...METRICS, required(of('number')('quantile', '0 to 1'))],
-    shape('unknown'),
+    shape('JaegerMetrics'),
   ),
-  get('/api/metrics/calls', 'Rate of calls over time', METRICS, shape('unknown')),
-  get('/api/metrics/errors', 'Share of errors over time', METRICS, shape('unknown')),
+  get('/api/metrics/calls', 'Rate of calls over time', METRICS, shape('JaegerMetrics')),
+  get('/api/metrics/errors', 'Share of errors over time', METRICS, shape('JaegerMetrics')),
 
   get('/api/v3/services', 'Services', [], shape({ fields: { services: { list: 'string' } } })),
   get(
@@ -327,5 +327,18 @@ export const ENDPOINTS: readonly Endpoint[] = [
     ],
     shape({ fields: { result: 'OtlpTraces' } }),
   ),
-  get('/api/openapi.json', 'This API as an OpenAPI document', [], shape('unknown')),
+  get(
+    '/api/openapi.json',
+    'This API as an OpenAPI document',
+    [],
+    shape({
+      fields: {
+        openapi: 'string',
+        info: 'unknown',
+        paths: 'unknown',
+        components: 'unknown',
+        security: { list: 'unknown' },
+      },
+    }),
+  ),
 ];

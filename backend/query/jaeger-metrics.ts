@@ -5,6 +5,7 @@ import type { RedPoint, RedSeries } from '../store/store.ts';
 import { bool, milliseconds, parseSpanKinds, parseWindow, text } from './params.ts';
 import { stepSecondsOf } from './red.ts';
 import { nowUnixNano, paramsOf, sendJson, type ReaderOf } from './request.ts';
+import type { JaegerMetrics } from './shapes.ts';
 
 const METRICS = ['latencies', 'calls', 'errors'] as const;
 type Metric = (typeof METRICS)[number];
@@ -55,7 +56,7 @@ export function addJaegerMetrics(app: FastifyInstance, readerOf: ReaderOf): void
       }
       const [name, help] = NAMES[metric];
       const scope = byOperation ? 'service_operation' : 'service';
-      return sendJson(request, reply, {
+      const body: JaegerMetrics = {
         name: `${scope}_${name}`,
         type: 'GAUGE',
         help: `${quantile === 0.5 && metric !== 'latencies' ? '' : metric === 'latencies' ? `${quantile}th quantile ` : ''}${help}, grouped by ${byOperation ? 'service & operation' : 'service'}`,
@@ -63,7 +64,8 @@ export function addJaegerMetrics(app: FastifyInstance, readerOf: ReaderOf): void
           labels,
           metricPoints: pointsOf(series, metric, quantile, stepSeconds),
         })),
-      });
+      };
+      return sendJson(request, reply, body);
     });
 }
 

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import type { SpanData } from '../../function/span/span-data.ts';
 import { silentLog } from '../../server/log.ts';
 import { openStore, type OpenStore } from '../store/open-store.ts';
 import { ENDPOINTS, type Endpoint, type Param } from './endpoints.ts';
@@ -73,11 +74,16 @@ const NONSENSE: Readonly<Record<string, string>> = {
 
 const INJECTIONS = [`' OR 1=1 --`, `\\'); SELECT sleep(3) --`, `x\n\nDROP TABLE spans`, `{y:String}\u0000"`];
 
+/** Numbers at the edges of what a database takes. */
+const EXTREMES = ['0', '-1', '1e9', '2147483648', '9223372036854775808', '9'.repeat(40)];
+
 describe('the documented API', { timeout: 240_000 }, () => {
   const cleanup = new AsyncDisposableStack();
   let store: OpenStore;
   let url = '';
   const routes: string[] = [];
+  /** Spans that were stored since. */
+  let told = 0;
   before(async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'spoor-openapi-'));
     cleanup.defer(() => rm(dataDir, { recursive: true, force: true }));
@@ -119,11 +125,20 @@ describe('the documented API', { timeout: 240_000 }, () => {
   for (const endpoint of ENDPOINTS) {
     const name = `${endpoint.method} ${endpoint.path}`;
     const { answer } = endpoint;
-    if (answer.kind === 'events') continue;
 
     test(`${name} answers as documented`, async () => {
+      if (answer.kind === 'events') {
+        const [event, ...others] = eventsOf(await tellOf(endpoint, greeting(99, atOnce(), 'slow')));
+        assert.deepEqual([event?.name, others], ['trace', []]);
+        assert.deepEqual(schemaErrors(event?.data, SCHEMAS[answer.of] as Schema, SCHEMAS), []);
+      }
       for (const params of [required(endpoint), all(endpoint)]) {
         const response = await ask(endpoint, params);
+        if (answer.kind === 'events') {
+          assert.match(response.headers.get('content-type') ?? '', /^text\/event-stream/);
+          await textOf(endpoint, response);
+          continue;
+        }
         const body: unknown = await response.json();
         // Some of the values together find nothing, and v3 calls that a 404.
         if (response.status === 404 && params.size > required(endpoint).size) continue;
@@ -142,6 +157,17 @@ describe('the documented API', { timeout: 240_000 }, () => {
         assert.equal(response.status, 400, `${param.name}=${nonsense}: ${await response.clone().text()}`);
         assertError(endpoint, await response.json());
       }
+      if (endpoint.body !== undefined)
+        for (const body of [
+          '{not json',
+          '[]',
+          '"text"',
+          '{"to":1,"method":2,"headers":3,"resourceSpans":4}',
+        ]) {
+          const response = await ask(endpoint, required(endpoint), {}, body);
+          assert.equal(response.status, 400, `${body}: ${await response.clone().text()}`);
+          assertError(endpoint, await response.json());
+        }
       for (const param of endpoint.params.filter(({ isRequired }) => isRequired)) {
         const params = required(endpoint);
         params.delete(param.name);
@@ -162,10 +188,10 @@ describe('the documented API', { timeout: 240_000 }, () => {
 
     test(`${name} passes nothing on to the engine as a statement`, async () => {
       const inPath = [...endpoint.path.matchAll(/\{(\w+)\}/g)].map(([, each]) => each as string);
-      const asked: Promise<void>[] = [];
+      const asked: (() => Promise<void>)[] = [];
       const harmless = async (params: URLSearchParams, path: Record<string, string>, what: string) => {
         const response = await ask(endpoint, params, path);
-        const body = await response.text();
+        const body = await textOf(endpoint, response);
         assert.ok(
           [200, 400, 404].includes(response.status),
           `${what}: ${response.status} ${body.slice(0, 500)}`,
@@ -176,24 +202,53 @@ describe('the documented API', { timeout: 240_000 }, () => {
         for (const param of endpoint.params) {
           const params = required(endpoint);
           params.set(param.name, injectionFor(param, injection));
-          asked.push(harmless(params, {}, `${param.name}=${injection}`));
+          asked.push(() => harmless(params, {}, `${param.name}=${injection}`));
         }
         for (const part of inPath)
-          asked.push(harmless(required(endpoint), { [part]: injection }, `{${part}}=${injection}`));
+          asked.push(() => harmless(required(endpoint), { [part]: injection }, `{${part}}=${injection}`));
       }
-      await Promise.all(asked);
+      for (const param of endpoint.params.filter(({ type }) => type === 'integer'))
+        for (const number of EXTREMES) {
+          const params = required(endpoint);
+          params.set(param.name, number);
+          asked.push(() => harmless(params, {}, `${param.name}=${number}`));
+        }
+      // There may be but so many streams at a time.
+      if (answer.kind === 'events') for (const each of asked) await each();
+      else await Promise.all(asked.map((each) => each()));
     });
   }
 
   test('after all that, the store is as it was', async () => {
     const [row] = await store.engine.rows('SELECT count() FROM spans');
-    assert.deepEqual(row, [String(spans.length)]);
+    assert.deepEqual(row, [String(spans.length + told)]);
   });
+
+  test('a stream past the most there may be is refused, in the documented shape', async () => {
+    const endpoint = ENDPOINTS.find(({ answer }) => answer.kind === 'events') as Endpoint;
+    const leaving = new AbortController();
+    const streams: Response[] = [];
+    for (let i = 0; i < 40; i += 1)
+      streams.push(await fetch(`${url}${endpoint.path}`, { signal: leaving.signal }));
+    assert.equal(streams.filter(({ status }) => status === 200).length, 32);
+    const refused = streams.find(({ status }) => status === 503);
+    assertError(endpoint, await refused?.json());
+    leaving.abort();
+  });
+
+  /** What a stream says of a trace that comes while it is open. */
+  async function tellOf(endpoint: Endpoint, trace: readonly SpanData[]): Promise<string> {
+    const response = await ask(endpoint, required(endpoint));
+    told += trace.length;
+    await store.writer.writeSpans(trace);
+    return await textOf(endpoint, response, /^data: .*\n\n/m);
+  }
 
   function ask(
     endpoint: Endpoint,
     params: URLSearchParams,
     inPath: Readonly<Record<string, string>> = {},
+    body = BODIES[endpoint.path] ?? '{}',
   ): Promise<Response> {
     const path = endpoint.path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
       encodeURIComponent(inPath[name] ?? (name === 'traceId' ? traceId : (VALUES[name] ?? ''))),
@@ -201,12 +256,34 @@ describe('the documented API', { timeout: 240_000 }, () => {
     return fetch(`${url}${path}?${params.toString()}`, {
       method: endpoint.method,
       signal: AbortSignal.timeout(60_000),
-      ...(endpoint.method === 'POST'
-        ? { body: BODIES[endpoint.path] ?? '{}', headers: { 'content-type': 'application/json' } }
-        : {}),
+      ...(endpoint.method === 'POST' ? { body, headers: { 'content-type': 'application/json' } } : {}),
     });
   }
 });
+
+/** All of an answer; of a stream what comes until the store has answered once. */
+async function textOf(endpoint: Endpoint, response: Response, isEnough = /^:$/m): Promise<string> {
+  if (endpoint.answer.kind !== 'events' || response.status !== 200) return await response.text();
+  let text = '';
+  const decoder = new TextDecoder();
+  for await (const chunk of response.body as ReadableStream<Uint8Array>) {
+    text += decoder.decode(chunk, { stream: true });
+    if (isEnough.test(text)) return text;
+  }
+  throw new Error(`the stream ended: ${text}`);
+}
+
+function eventsOf(text: string): { readonly name: string; readonly data: unknown }[] {
+  return [...text.matchAll(/^event: (.*)\ndata: (.*)\n\n/gm)].map(([, name = '', data = '']) => ({
+    name,
+    data: JSON.parse(data) as unknown,
+  }));
+}
+
+/** Later than a stream that is opened now. */
+function atOnce(): bigint {
+  return BigInt(Date.now() + 500) * 1_000_000n;
+}
 
 const SCHEMAS = shapeSchemas();
 const BODIES: Readonly<Record<string, string>> = {

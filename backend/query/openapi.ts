@@ -37,6 +37,18 @@ export function answerSchema(answer: Answer): Schema | undefined {
   return answer.isEnvelope ? envelopeOf(schema) : schema;
 }
 
+/** A stream is a text for OpenAPI 3.1; what the data of its events is stands beside it, as JSON Schema has it for texts that hold JSON. */
+function eventsSchema(answer: Answer): object {
+  return answer.kind === 'events'
+    ? {
+        type: 'string',
+        description: 'Server-sent events; the data of each is of this schema',
+        contentMediaType: 'application/json',
+        contentSchema: { $ref: `#/components/schemas/${answer.of}` },
+      }
+    : {};
+}
+
 function operationOf({ method, path, summary, params, answer, body }: Endpoint): object {
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     name,
@@ -72,7 +84,7 @@ function operationOf({ method, path, summary, params, answer, body }: Endpoint):
         description: 'What was asked for',
         content: schema
           ? { 'application/json': { schema } }
-          : { 'text/event-stream': { schema: { type: 'string' } } },
+          : { 'text/event-stream': { schema: eventsSchema(answer) } },
       },
       400: error('What was sent cannot be read'),
       404: error('It is not there'),

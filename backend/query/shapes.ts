@@ -41,6 +41,24 @@ export interface JaegerKeyValue {
   readonly value: string | number | boolean;
 }
 
+/**
+ * Jaeger's service performance metrics (`GET /api/metrics/latencies`, `calls`, `errors`): a family of OpenMetrics as JSON
+ * (jaeger idl/proto/metrics/openmetrics.proto). Latencies are in ms, calls a second, errors a share of the calls.
+ */
+export interface JaegerMetrics {
+  readonly name: string;
+  readonly type: 'GAUGE';
+  readonly help: string;
+  readonly metrics: readonly {
+    readonly labels: readonly { readonly name: string; readonly value: string }[];
+    readonly metricPoints: readonly {
+      readonly gaugeValue: { readonly doubleValue: number };
+      /** RFC 3339 */
+      readonly timestamp: string;
+    }[];
+  }[];
+}
+
 /** OTLP's JSON encoding (opentelemetry-proto, JSON Protobuf Encoding): ids in hex, 64-bit numbers as decimal strings. */
 export interface OtlpTraces {
   readonly resourceSpans: readonly OtlpResourceSpans[];
@@ -685,6 +703,7 @@ export interface QualityJson {
 export interface QualityFindingJson {
   readonly kind:
     | 'missing propagation'
+    | 'lost context'
     | 'orphan span'
     | 'broken link'
     | 'clock skew'

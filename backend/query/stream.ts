@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Failure } from '../../server/failure.ts';
 import type { TraceSummary } from '../store/store.ts';
 import { toSummaryJson } from './jaeger-v3.ts';
 import { parseV1Search } from './params.ts';
@@ -24,9 +26,7 @@ export function addStream(app: FastifyInstance, readerOf: ReaderOf, closing: Abo
     const reader = readerOf(request);
     const { query } = parseV1Search(paramsOf(request), nowUnixNano());
     if (streams >= MAX_STREAMS)
-      return reply
-        .code(503)
-        .send({ errors: [{ code: 503, msg: `cannot open another stream: ${MAX_STREAMS} are open` }] });
+      throw new Failure('query', 'overloaded', `cannot open another stream: ${MAX_STREAMS} are open`);
     streams += 1;
     const gone = new AbortController();
     reply.hijack();
@@ -54,6 +54,8 @@ export function addStream(app: FastifyInstance, readerOf: ReaderOf, closing: Abo
           const event = changeOf(summary, seen);
           if (event) raw.write(`event: trace\ndata: ${JSON.stringify(event)}\n\n`);
         }
+        // Who reads slower than traces come in is told of what there is by then.
+        if (raw.writableNeedDrain) await once(raw, 'drain', { signal });
         if (seen.size > 10 * MAX_TRACES) forget(seen, summaries);
         // A comment shows that the line is up, and lets a client that is gone be noticed.
         raw.write(':\n\n');
