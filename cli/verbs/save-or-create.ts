@@ -17,7 +17,11 @@ export async function saveOrCreate(
   flags: SaveFlags,
   documents: readonly object[] = [],
 ): Promise<void> {
-  const checked = resources.map((resource) => fromManifest(toManifest(resource)));
+  // Backwards: a fault in the name that was given is told of what has it, not of the package that is named after it.
+  const checked = resources
+    .toReversed()
+    .map((resource) => fromManifest(toManifest(resource)))
+    .toReversed();
   if (flags.dry === true || flags.spec === true) {
     const text = [...documents, ...checked.map(toManifest)]
       .map((document) => stringify(document))
