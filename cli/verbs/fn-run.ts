@@ -61,7 +61,7 @@ export function registerRun(fn: Command, context: CliContext): void {
     .option('--fntimeout <seconds>', 'longest time of one request', wholeNumber, 60)
     .option('--port <port>', 'where it answers (default: a free one)', wholeNumber)
     .option('--no-call', 'only answer: do not call it after each save')
-    .option('--once', 'call it once, draw the trace, and end')
+    .option('--once', 'call it once, draw the trace, and end: with 1 when it failed')
     .option('-w, --watch', 'taken from Fission: it always watches')
     .action((file: string | undefined, flags: RunFlags) => run(context, file, flags));
 }
@@ -97,6 +97,7 @@ async function run(context: CliContext, argument: string | undefined, flags: Run
       while (isCallWanted) {
         isCallWanted = false;
         const answer = await callFunction(new URL(address), name, flags);
+        if (flags.once === true && answer.status >= 400) process.exitCode = 1;
         out.bytes(new Uint8Array(answer.body));
         if (answer.body.length > 0 && answer.body.at(-1) !== 10) out.print('');
       }

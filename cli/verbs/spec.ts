@@ -20,6 +20,7 @@ import { problemsFailure } from '../../platform/spec/problem.ts';
 import { DEPLOYMENT_CONFIG_FILE, readSpecFolder } from '../../platform/spec/spec-folder.ts';
 import type { CliContext } from '../context.ts';
 import { createCliContext } from '../context.ts';
+import { plural } from '../terminal-text.ts';
 import { outputOption, verb, wrongUsage } from './flags.ts';
 import { untilBuilt } from './pkg.ts';
 import { watchTree } from './watch-tree.ts';
@@ -50,7 +51,7 @@ export function register(program: Command, context: CliContext): void {
       for (const warning of warnings) context.out.warn(warning);
       if (problems.length > 0) throw problemsFailure(`accept ${flags.specdir}`, problems);
       context.out.print(
-        `Spec validation successful: ${folder.resources.length} resources, ${folder.archives.length} archives`,
+        `Spec validation successful: ${plural(folder.resources.length, 'resource')}, ${plural(folder.archives.length, 'archive')}`,
       );
     });
 
@@ -212,7 +213,7 @@ function say(context: CliContext, result: FolderResult, dryRun: boolean): void {
   const would = dryRun ? 'would be ' : '';
   if (result.uploaded.length > 0)
     context.out.print(
-      `${counted(result.uploaded.length, 'archive')} ${would}uploaded: ${result.uploaded.join(', ')}`,
+      `${plural(result.uploaded.length, 'archive')} ${would}uploaded: ${result.uploaded.join(', ')}`,
     );
   sayCounts(context, result.created, `${would}created`);
   sayCounts(context, result.updated, `${would}updated`);
@@ -227,13 +228,9 @@ function sayCounts(context: CliContext, names: readonly ResourceName[], what: st
     const ofKind = names.filter((name) => name.kind === kind);
     if (ofKind.length === 0) continue;
     context.out.print(
-      `${counted(ofKind.length, KINDS[kind].title)} ${what}: ${ofKind.map(({ name }) => name).join(', ')}`,
+      `${plural(ofKind.length, KINDS[kind].title)} ${what}: ${ofKind.map(({ name }) => name).join(', ')}`,
     );
   }
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 async function list(

@@ -37,7 +37,12 @@ void test('a record keeps its key, headers and value in any script', async () =>
 
   const headers = { lang: 'ру', plain: 'a b', имя: 'é', empty: '' };
   await run(
-    ...['publish', 'names', '--key', 'ключ é', '--body', 'Ада\n'],
+    'publish',
+    'names',
+    '--key',
+    'ключ é',
+    '--body',
+    'Ада\n',
     ...Object.entries(headers).flatMap(([name, value]) => ['--header', `${name}=${value}`]),
   );
   const [record] = JSON.parse(await run('peek', 'names', '-o', 'json')) as {

@@ -2,6 +2,7 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
+import { plural } from '../terminal-text.ts';
 import { collectPairs, outputOption, verb, wholeNumber, wrongUsage } from './flags.ts';
 import { callInternal as call } from './internal-call.ts';
 
@@ -85,7 +86,7 @@ export function register(program: Command, context: CliContext): void {
       );
       const told = (await response.json()) as { redriven: number };
       if (flags.output === undefined)
-        context.out.print(`${told.redriven} records of topic '${name}' sent to '${flags.to}'`);
+        context.out.print(`${plural(told.redriven, 'record')} of topic '${name}' sent to '${flags.to}'`);
       else context.out.object(told, flags.output);
     });
 
