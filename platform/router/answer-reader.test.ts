@@ -22,6 +22,10 @@ function listener(): Told {
       this.text += chunk.toString('latin1');
       if (isLast) this.lasts += 1;
     },
+    onText(body) {
+      this.text += body;
+      this.lasts += 1;
+    },
     onEnd(trailers) {
       equal(this.trailers, undefined, 'an answer ends once');
       this.trailers = trailers;

@@ -18,7 +18,9 @@ export interface ClientResponse {
   readonly writableEnded: boolean;
   readonly writableFinished: boolean;
   readonly writableNeedDrain: boolean;
-  once(event: 'close' | 'drain', listener: () => void): unknown;
+  /** Closes once. */
+  on(event: 'close', listener: () => void): unknown;
+  once(event: 'drain', listener: () => void): unknown;
   /** `headers` flat: name, value, name, value … */
   writeHead(status: number, statusMessage: string | undefined, headers: string[]): unknown;
   flushHeaders(): void;

@@ -71,7 +71,7 @@ export class Exchange implements InstanceCaller {
 
   async run(): Promise<void> {
     if (this.#attempt === 0) {
-      this.#response.once('close', () => this.#closed());
+      this.#response.on('close', () => this.#closed());
       if ((this.#head.contentLength ?? 0) > this.#road.bodyLimitBytes) {
         this.#fail(bodyTooLarge(this.#road.bodyLimitBytes));
         return;
@@ -157,11 +157,15 @@ export class Exchange implements InstanceCaller {
     if (this.#isStreaming) this.#timer?.refresh();
   }
 
+  onText(body: string): void {
+    // As one string with the head it is one plain write, where a Buffer is a vector of two: a tenth of a request's CPU.
+    if (!this.#failure) this.#response.end(body, 'latin1');
+  }
+
   onData(chunk: Buffer, isLast: boolean): void {
     if (this.#failure) return;
     const response = this.#response;
     if (isLast) {
-      // As one string with the head it is one plain write, where a Buffer is a vector of two: a tenth of a request's CPU.
       if (chunk.length <= ONE_WRITE_BYTES) response.end(chunk.toString('latin1'), 'latin1');
       else response.end(Buffer.from(chunk));
       return;

@@ -38,8 +38,7 @@ export function functionHeaders(
   );
   if (lease.coldStart) headers.push('x-spoor-coldstart', 'true');
   if (head.host && !head.hasForwardedHost) headers.push('x-forwarded-host', head.host);
-  if (head.host && !head.hasForwarded)
-    headers.push('forwarded', `for=${forwardedNode(address)};host=${quoted(head.host)};proto=http`);
+  if (head.host && !head.hasForwarded) headers.push('forwarded', forwardedOf(address, head.host));
   for (const name in target.params)
     headers.push(`${PARAMS}${name.toLowerCase()}`, headerValue(target.params[name] as string));
   invocation.injectInto(headers);
@@ -53,6 +52,15 @@ export function paramHeaders(params: Params): Record<string, string> {
   return Object.fromEntries(
     Object.entries(params).map(([name, value]) => [PARAMS + name.toLowerCase(), headerValue(value)]),
   );
+}
+
+/** The last one: many requests come from one client. */
+let forwarded = { address: '', host: '', value: '' };
+
+function forwardedOf(address: string, host: string): string {
+  if (forwarded.address !== address || forwarded.host !== host)
+    forwarded = { address, host, value: `for=${forwardedNode(address)};host=${quoted(host)};proto=http` };
+  return forwarded.value;
 }
 
 /** RFC 7239, section 6: an IPv6 address stands in brackets and quotes. */

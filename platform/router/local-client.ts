@@ -81,10 +81,13 @@ export class LocalCall implements ClientRequest, ClientResponse {
 
   flushHeaders(): void {}
 
-  /** There is one listener of each, and nothing ever drains here. */
-  once(event: 'close' | 'drain', listener: () => void): void {
-    if (event === 'close') this.#onClose = listener;
+  /** There is one listener. */
+  on(_event: 'close', listener: () => void): void {
+    this.#onClose = listener;
   }
+
+  /** Nothing ever drains here. */
+  once(): void {}
 
   writeHead(status: number, _statusMessage: string | undefined, headers: string[]): void {
     this.statusCode = status;

@@ -313,7 +313,7 @@ class Front {
       'not_supported',
       'cannot take this for later: this router keeps nothing',
     );
-    response.once('close', () => invocation.end(failure.status, failure));
+    response.on('close', () => invocation.end(failure.status, failure));
     sendFailure(response, failure, invocation);
   }
 
@@ -326,7 +326,7 @@ class Front {
     headers: readonly string[] = [],
   ): void {
     const invocation = new Invocation(this.#road, request, head, url, undefined);
-    response.once('close', () => invocation.end(failure.status, failure));
+    response.on('close', () => invocation.end(failure.status, failure));
     sendFailure(response, failure, invocation, headers);
   }
 
