@@ -105,6 +105,7 @@ export async function startLocalRun(options: LocalRunOptions): Promise<LocalRun>
           node: async () => ({ command: process.execPath, args: [await environmentProgram()] }),
           python: pythonProgram,
         },
+        onWarm: (socketPath) => router.prepare(socketPath),
         instanceEnv: () => ({ SPOOR_INTERNAL_URL: router.internalUrl, SPOOR_ROUTER_URL: router.url }),
         nodePath: join(import.meta.dirname, '../../../node_modules'),
         log,
