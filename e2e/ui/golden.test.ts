@@ -69,7 +69,7 @@ describe('golden pictures of a trace', () => {
     test(name, async () => {
       await using screen = await openScreen(browser, { width, height: 800, scheme, nowMs: FIXED_NOW_MS });
       await screen.page.goto(fixed.url + path());
-      await screen.page.getByText(shows).first().waitFor();
+      await screen.page.getByText(shows).filter({ visible: true }).first().waitFor();
       await screen.page.getByText('Looking for the reason').waitFor({ state: 'detached' });
       await screen.page.waitForLoadState('networkidle');
       await assertLooksLike(screen.page, name);

@@ -14,6 +14,8 @@ describe('the pages', () => {
   let up: SpoorUp;
   let browser: Browser;
   const traces = new Map<string, string>();
+  /** Of a try of `image` in the trace of the error. */
+  let failedSpanId = '';
 
   before(async () => {
     await buildUi();
@@ -26,8 +28,10 @@ describe('the pages', () => {
     );
     for (const { fault, traceId } of sent) traces.set(fault, traceId);
     await settledTrace(up, idOf('good'), 'send cards');
-    for (const fault of ['error', 'crash', 'timeout'])
-      await settledTrace(up, idOf(fault), 'send greetings-errors');
+    for (const fault of ['error', 'crash', 'timeout']) {
+      const spans = await settledTrace(up, idOf(fault), 'send greetings-errors');
+      if (fault === 'error') failedSpanId = spans.find(({ name }) => name === 'image')?.spanId ?? '';
+    }
     await settledTrace(up, idOf('slow'), 'send cards');
     browser = await launchBrowser();
   });
@@ -47,6 +51,12 @@ describe('the pages', () => {
     { name: 'function', path: () => '/functions/image', shows: 'Failures by cause' },
     { name: 'trace', path: () => `/trace/${idOf('crash')}`, shows: 'Try next' },
     { name: 'trace-spans', path: () => `/trace/${idOf('crash')}?view=spans`, shows: 'draw background' },
+    { name: 'trace-flame', path: () => `/trace/${idOf('slow')}?view=flame`, shows: 'Open it' },
+    {
+      name: 'trace-json',
+      path: () => `/trace/${idOf('error')}?span=${failedSpanId}&tab=json`,
+      shows: 'startTimeUnixNano',
+    },
     {
       name: 'trace-statistics',
       path: () => `/trace/${idOf('crash')}?view=statistics`,
@@ -60,6 +70,8 @@ describe('the pages', () => {
     { name: 'logs', path: () => '/logs', shows: 'cannot measure' },
     { name: 'compare', path: () => `/compare?a=${idOf('good')}&b=${idOf('crash')}`, shows: 'second only' },
     { name: 'quality', path: () => '/quality', shows: 'traces' },
+    { name: 'file', path: () => '/file', shows: 'Choose a file' },
+    { name: 'no-such-page', path: () => '/no/such/page', shows: 'There is no such page' },
   ];
   const windows = [
     { width: 1_440, scheme: 'light' },
@@ -68,15 +80,19 @@ describe('the pages', () => {
   ] as const;
   for (const { name, path, shows } of pages) {
     test(`${name}: shown without errors, readable for everyone, at every width, light and dark`, async () => {
+      await using screen = await openScreen(browser);
+      // Also hidden text is found: of a cause that is folded away.
+      const shown = screen.page.getByText(shows).filter({ visible: true }).first();
+      await screen.page.goto(up.query + path());
+      await shown.waitFor();
       for (const { width, scheme } of windows) {
-        await using screen = await openScreen(browser, { width, scheme });
-        await screen.page.goto(up.query + path());
-        await screen.page.getByText(shows).first().waitFor();
+        await screen.change({ width, scheme });
+        await shown.waitFor();
         await screen.assertFits();
         await screen.assertAccessible();
         await screen.shoot(`${name}-${width}-${scheme}`);
-        assert.deepEqual(screen.problems, []);
       }
+      assert.deepEqual(screen.problems, []);
     });
   }
 
@@ -119,6 +135,33 @@ describe('the pages', () => {
     });
   }
 
+  test('a cell of the heat map leads to its calls, by the keyboard and by the pointer', async () => {
+    await using screen = await openScreen(browser);
+    const { page } = screen;
+    await page.goto(`${up.query}/functions/image`);
+    const map = page.getByRole('group', { name: /^Durations over time/ });
+    await map.focus();
+    await page.keyboard.press('End');
+    await page.keyboard.press('ArrowUp');
+    const told = page.locator('.heat-told');
+    const calls = Number(/ (\d+) calls? of /.exec(await told.innerText())?.[1]);
+    assert.ok(calls > 0, await told.innerText());
+    await screen.assertAccessible();
+    await screen.shoot('heat-map');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/search\?service=image.*min=.*max=.*from=/);
+    await page.locator('a.result').first().waitFor();
+    // A trace may hold several of them: one that was tried again.
+    const found = await page.locator('a.result').count();
+    assert.ok(found >= 1 && found <= calls, `${found} traces with ${calls} calls`);
+
+    await page.goBack();
+    await page.locator('.heat-area rect').first().click();
+    await page.waitForURL(/search\?service=image/);
+    await page.locator('a.result').first().waitFor();
+    assert.deepEqual(screen.problems, []);
+  });
+
   test('a drag over the plot of a search narrows it to that time', async () => {
     await using screen = await openScreen(browser);
     const { page } = screen;
@@ -135,6 +178,16 @@ describe('the pages', () => {
     await page.waitForURL(/from=\d+&to=\d+/);
     // The first greetings of all are left of it.
     await page.locator(`a.result[href*="${idOf('first')}"]`).waitFor({ state: 'detached' });
+    await page.locator('a.result').first().waitFor();
+
+    // And by the keyboard: the first bar of all.
+    await page.goto(`${up.query}/search`);
+    await page.locator('a.result').first().waitFor();
+    await page.getByRole('group', { name: /^How many over time/ }).focus();
+    await page.keyboard.press('ArrowRight');
+    await screen.assertAccessible();
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/from=\d+&to=\d+/);
     await page.locator('a.result').first().waitFor();
   });
 
@@ -265,7 +318,5 @@ describe('the pages', () => {
     await page.getByText('This trace cannot be shown').waitFor();
     await page.goto(`${up.query}/functions/nobody`);
     await page.getByText('Nothing to say of nobody').waitFor();
-    await page.goto(`${up.query}/no/such/page`);
-    await page.getByText('There is no such page').waitFor();
   });
 });
