@@ -73,7 +73,7 @@ function MapView(props: {
 }) {
   const { map } = props;
   const window: Readonly<Record<string, string>> = props.slice
-    ? { from: String(props.slice.fromMs), to: String(props.slice.toMs) }
+    ? { from: String(props.slice.fromMs), to: String(props.slice.toMs), spans: 'true' }
     : { lookback: String(props.lookbackMs / 60_000) };
   const [picture, room] = useRoom<HTMLDivElement>();
   const layout = useMemo(() => layOutMap(map.nodes, map.edges, room), [map, room]);

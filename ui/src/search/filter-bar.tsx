@@ -159,7 +159,9 @@ function CopyLink({ search }: { readonly search: SearchParams }) {
   const link = () => {
     const toMs = search.toMs || Date.now();
     const fromMs = search.fromMs || toMs - search.lookbackMinutes * 60_000;
-    const params = writeSearch({ ...search, fromMs, toMs, live: false, lookbackMinutes: 60 });
+    // A search of the last hour finds by spans.
+    const bySpan = search.fromMs === 0 || search.bySpan;
+    const params = writeSearch({ ...search, fromMs, toMs, bySpan, live: false, lookbackMinutes: 60 });
     return `${location.origin}/search?${new URLSearchParams(
       Object.entries(params).map(([key, value]) => [key, String(value)]),
     ).toString()}`;
