@@ -102,7 +102,8 @@ export const SPOOR_REDRIVEN_FROM = 'spoor.redriven_from';
 export const SPOOR_POOL_HIT = 'spoor.pool.hit';
 /**
  * CPU time (user and system) the process used while this invocation ran, in milliseconds. double
- * Of the whole process: invocations that run at the same time each count it. Only on invocations of 5 ms and more.
+ * In Node of the whole process: invocations that run at the same time each count it. In Python of the threads that worked for it, as
+ * far as they were over by its end; what it began with may be 1 ms old. Only on invocations of 5 ms and more.
  */
 export const SPOOR_CPU_MS = 'spoor.cpu.ms';
 /**

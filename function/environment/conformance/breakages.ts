@@ -203,6 +203,16 @@ capture_output.Capture.tell = lambda self, text, stream: None`,
     },
   },
   {
+    what: 'knows nothing of the CPU that was used',
+    noticedBy: 'an invocation of some length says what CPU it used, also in threads that it started',
+    patch: {
+      node: `process.cpuUsage = () => ({ user: 0, system: 0 });`,
+      python: `
+from spoor_environment import invocation, threads
+invocation.thread_time_ns = threads.thread_time_ns = lambda: 0`,
+    },
+  },
+  {
     what: 'mixes up who printed what',
     noticedBy: 'invocations at the same time keep apart: spans, logs, headers',
     patch: {

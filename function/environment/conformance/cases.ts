@@ -52,6 +52,8 @@ export interface Expected {
 export interface ExpectedSpan {
   readonly error: boolean;
   readonly attributes?: Readonly<Record<string, string | number | boolean>>;
+  /** Numbers that are measured: the least and the most that each may be. */
+  readonly between?: Readonly<Record<string, readonly [least: number, most: number]>>;
   /** Its exception event; null: there is none; undefined: not looked at. */
   readonly exception?: { readonly message: string } | null;
   readonly parentSpanId?: string;
@@ -565,6 +567,51 @@ export const CASES: readonly Case[] = [
     ],
   },
   {
+    name: 'an invocation of some length says what CPU it used, also in threads that it started',
+    source: {
+      node: file(`
+        const { Worker } = require('node:worker_threads');
+        const compute = \`
+          const used = () => { const { userCPUTime, systemCPUTime } = process.resourceUsage(); return userCPUTime + systemCPUTime; };
+          const until = used() + 60_000;
+          while (used() < until);\`;
+        const ways = {
+          computes: () => new Function(compute)(),
+          delegates: () => new Promise((done) => new Worker(compute, { eval: true }).once('exit', done)),
+          waits: () => new Promise((done) => setTimeout(done, 200)),
+        };
+        module.exports = async ({ request }) => {
+          await ways[request.query.it]();
+          return { status: 200 };
+        };`),
+      python: python(`
+import time
+from concurrent.futures import ThreadPoolExecutor
+from flask import request
+
+def compute():
+    until = time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID) + 0.06
+    while time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID) < until:
+        pass
+
+def delegate():
+    with ThreadPoolExecutor() as pool:
+        pool.submit(compute)
+
+ways = {'computes': compute, 'delegates': delegate, 'waits': lambda: time.sleep(0.2)}
+
+def main():
+    ways[request.args['it']]()
+    return ''
+`),
+    },
+    requests: [
+      { ask: { path: '/?it=computes' }, expect: { status: 200, span: cpuBetween(59, 1_000) } },
+      { ask: { path: '/?it=delegates' }, expect: { status: 200, span: cpuBetween(59, 1_000) } },
+      { ask: { path: '/?it=waits' }, expect: { status: 200, span: cpuBetween(0, 50) } },
+    ],
+  },
+  {
     name: 'invocations at the same time keep apart: spans, logs, headers',
     source: {
       node: file(`module.exports = async ({ request, span }) => {
@@ -867,4 +914,8 @@ function file(text: string): Source {
 
 function python(text: string): Source {
   return { files: { 'main.py': text }, filepath: '', entry: '' };
+}
+
+function cpuBetween(leastMs: number, mostMs: number): ExpectedSpan {
+  return { error: false, between: { 'spoor.cpu.ms': [leastMs, mostMs] } };
 }

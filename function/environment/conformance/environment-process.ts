@@ -17,6 +17,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** false: no journal, tracing is off. */
   readonly traced?: boolean;
+  /** It is killed after so long, so that nobody waits for ever for one that hangs. */
+  readonly lifetimeMs?: number;
 }
 
 export interface Answer {
@@ -35,12 +37,19 @@ export interface Ask {
   readonly body?: string | Uint8Array;
 }
 
+const LIFETIME_MS = 5 * 60_000;
+
 /** One environment server as a process of its own, on a unix socket in a folder of its own, which dies with it. */
 export class EnvironmentProcess implements AsyncDisposable {
   static async start(command: EnvironmentCommand, options: StartOptions = {}): Promise<EnvironmentProcess> {
     const environment = new EnvironmentProcess(command, options);
-    await environment.said('listening');
-    return environment;
+    try {
+      await environment.said('listening');
+      return environment;
+    } catch (error) {
+      await environment[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   readonly directory = mkdtempSync(join(tmpdir(), 'environment-'));
@@ -54,8 +63,12 @@ export class EnvironmentProcess implements AsyncDisposable {
   stderr = '';
   readonly #events: Record<string, unknown>[] = [];
   #onEvent: () => void = () => {};
+  #cannotStart = '';
 
-  private constructor(command: EnvironmentCommand, { env = {}, traced = true }: StartOptions) {
+  private constructor(
+    command: EnvironmentCommand,
+    { env = {}, traced = true, lifetimeMs = LIFETIME_MS }: StartOptions,
+  ) {
     this.child = spawn(command.program, command.args, {
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
       env: {
@@ -69,10 +82,17 @@ export class EnvironmentProcess implements AsyncDisposable {
     });
     this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.stdout += text));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr += text));
+    const tooLong = setTimeout(() => this.child.kill('SIGKILL'), lifetimeMs);
     this.ended = new Promise((resolve) => {
-      this.child.once('close', (code, signal) => {
+      const end = (code: number | null, signal: NodeJS.Signals | null) => {
+        clearTimeout(tooLong);
         resolve({ code, signal });
         this.#onEvent();
+      };
+      this.child.once('close', end);
+      this.child.once('error', (error) => {
+        this.#cannotStart = error.message;
+        end(null, null);
       });
     });
     this.control = this.child.stdio[3] as Duplex;
@@ -88,6 +108,7 @@ export class EnvironmentProcess implements AsyncDisposable {
     for (;;) {
       const found = this.#events.find((each) => each['event'] === event);
       if (found) return found;
+      if (this.#cannotStart !== '') throw new Error(`cannot start the environment: ${this.#cannotStart}`);
       if (this.child.exitCode !== null || this.child.signalCode !== null)
         throw new Error(`the environment ended without a word of [${event}]: ${this.stderr}`);
       await new Promise<void>((resolve) => (this.#onEvent = resolve));

@@ -8,6 +8,9 @@ import type { Case, Exchange, Expected, ExpectedSpan, Language } from './cases.t
 import { type Answer, type Ask, type EnvironmentCommand, EnvironmentProcess } from './environment-process.ts';
 import { type Received, startStandIn } from './stand-in.ts';
 
+/** Of a case that takes seconds when all is well. */
+const LIFETIME_MS = 60_000;
+
 type Journal = ReturnType<EnvironmentProcess['journal']>;
 
 /**
@@ -24,6 +27,7 @@ export async function runCase(
   await using around = await startStandIn();
   await using environment = await EnvironmentProcess.start(command, {
     env: { SPOOR_INTERNAL_URL: around.url, SPOOR_ROUTER_URL: around.url },
+    lifetimeMs: LIFETIME_MS,
   });
   const filepath = join(environment.write(source.files), source.filepath);
   const loaded = loadFaults(await environment.specialize(filepath, source.entry), each.load);
@@ -124,6 +128,11 @@ function spanFaults(span: SpanData | undefined, expect: ExpectedSpan): string[] 
   if (expect.traceId !== undefined) check('trace id', span.traceId, expect.traceId);
   if (expect.parentSpanId !== undefined) check('parent', span.parentSpanId, expect.parentSpanId);
   faults.push(...attributeFaults(span, expect.attributes));
+  for (const [name, [least, most]] of Object.entries(expect.between ?? {})) {
+    const actual = plainOf(span.attributes[name]);
+    if (typeof actual !== 'number' || actual < least || actual > most)
+      faults.push(`${name} is ${JSON.stringify(actual)}, must be from ${least} to ${most}`);
+  }
   const exception = span.events.find((event) => event.name === 'exception');
   if (expect.exception !== undefined)
     check('exception', exception?.attributes['exception.message'], expect.exception?.message);
@@ -210,10 +219,13 @@ function callFaults(
 
 function attributeFaults(span: SpanData, expected: ExpectedSpan['attributes'] = {}): string[] {
   return Object.entries(expected).flatMap(([name, value]) => {
-    const actual = span.attributes[name];
-    const plain = typeof actual === 'bigint' ? Number(actual) : actual;
-    return isDeepStrictEqual(plain, value) ? [] : [told(name, plain, value)];
+    const actual = plainOf(span.attributes[name]);
+    return isDeepStrictEqual(actual, value) ? [] : [told(name, actual, value)];
   });
+}
+
+function plainOf(value: SpanData['attributes'][string] | undefined): unknown {
+  return typeof value === 'bigint' ? Number(value) : value;
 }
 
 function cut(text: string): string {

@@ -38,6 +38,10 @@ class FunctionApp(Flask):
         super().__init__("spoor_environment", root_path=os.getcwd(), static_folder=None)
         self._func = func
 
+    def create_url_adapter(self, _request):
+        # It would look for a route, find none, and keep that with its stack, for each request.
+        return None
+
     def dispatch_request(self):
         return self._func()
 

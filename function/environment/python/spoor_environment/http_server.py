@@ -378,6 +378,7 @@ class _Body(io.RawIOBase):
 class _Answer:
     def __init__(self, connection, environ, is_stopping):
         self._connection = connection
+        self._environ = environ
         self._is_stopping = is_stopping
         self._is_head = environ["REQUEST_METHOD"] == "HEAD"
         self._speaks_1_1 = environ["SERVER_PROTOCOL"] == "HTTP/1.1"
@@ -396,6 +397,8 @@ class _Answer:
             self.keep_alive = False
         names = {name.lower() for name, _ in headers}
         code = status[:3]
+        # For who wants to know what was sent in the end.
+        self._environ["spoor.status"] = int(code) if code.isdecimal() else 0
         self._bodyless = self._is_head or code in ("204", "304") or code.startswith("1")
         lines = [f"HTTP/1.1 {status}"]
         lines += [f"{name}: {value}" for name, value in headers if name.lower() != "connection"]

@@ -66,7 +66,8 @@ def initialize_tracing(func, identity, tracing, instance_id, publish, open_invoc
             response.headers.setdefault(name, value)
         if response.is_streamed:
             response.response = _watched(response.response, invocation)
-        response.call_on_close(lambda: invocation.end(response.status_code, environ.get("spoor.cut", False)))
+        # Not with `response` at hand: what refers to itself stays until the garbage collector comes, and everything with it.
+        response.call_on_close(lambda: invocation.end(environ.get("spoor.status", 500), environ.get("spoor.cut", False)))
         return response
 
     return traced
@@ -117,13 +118,23 @@ def _watched(parts, invocation):
 class _EnvironGetter:
     """Headers of a WSGI environ, for propagators."""
 
+    def __init__(self):
+        self._names = {}
+
     def get(self, carrier, key):
-        value = carrier.get("HTTP_" + key.upper().replace("-", "_"))
+        name = self._names.get(key)
+        if name is None:
+            # Of propagators, which are few; who asks for all of a request's names goes by `keys`.
+            name = "HTTP_" + key.upper().replace("-", "_")
+            if len(self._names) < _MAX_NAMES:
+                self._names[key] = name
+        value = carrier.get(name)
         return None if value is None else [value]
 
     def keys(self, carrier):
         return [name[5:].replace("_", "-").lower() for name in carrier if name.startswith("HTTP_")]
 
 
+_MAX_NAMES = 64
 _ENVIRON = _EnvironGetter()
 ENVIRON_GETTER = _ENVIRON

@@ -1,11 +1,24 @@
-"""One request to the function, from its start until the answer's last byte: the end of its span."""
+"""
+One request to the function, from its start until the answer's last byte: the end of its span.
+
+A longer one says what CPU it used: that of the thread it ran in, from start to end, and of the threads it started and the tasks
+it gave to others, as far as they were over by then (threads.py). One that only waits says little, whatever runs beside it.
+"""
+
+import threading
+from time import thread_time_ns
 
 from opentelemetry import context as context_api
 from opentelemetry import trace
 from opentelemetry.trace import StatusCode
 
 from . import attributes as a
+from .clock import monotonic_ms
+from .thread_cpu import recent_thread_ns
 from .tracer import HOME, JournalSpan, stack_of, text_of, type_of
+
+# Shorter invocations do not say what they used; as in our Node twin.
+_LEAST_MS = 5
 
 
 def active_invocation(context=None):
@@ -21,6 +34,7 @@ class Invocation:
         self._failed = False
         self._over = False
         self._on_ended = on_ended
+        self._cpu_ns = -recent_thread_ns(span.start_ms) if type(span) is JournalSpan else 0
 
     def within(self, context):
         """`context` with this invocation and its span."""
@@ -37,8 +51,13 @@ class Invocation:
         self.span.set_attribute(a.ERROR_TYPE, type_of(error))
         self.span.set_status(StatusCode.ERROR, text_of(error))
 
+    def used(self, cpu_ns):
+        """Of another thread that worked for it."""
+        with _COUNTING:
+            self._cpu_ns += cpu_ns
+
     def end(self, status, cut):
-        """`cut`: nobody heard the answer."""
+        """In the thread it began in. `cut`: nobody heard the answer."""
         if self._over:
             return
         self._over = True
@@ -52,8 +71,16 @@ class Invocation:
                 last[a.ERROR_TYPE] = str(status)
                 span.set_status(StatusCode.ERROR)
         if type(span) is JournalSpan:
-            span.end_with(last)
+            now_ms = monotonic_ms()
+            if now_ms - span.start_ms >= _LEAST_MS:
+                self.used(thread_time_ns())
+                last[a.SPOOR_CPU_MS] = round(self._cpu_ns / 1e6, 1)
+            span.end_with(last, now_ms)
         self._on_ended(self)
+
+
+# One for all: it is held for an addition.
+_COUNTING = threading.Lock()
 
 
 def print_stack(error):

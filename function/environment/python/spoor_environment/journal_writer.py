@@ -6,9 +6,10 @@ header word, and then becomes visible by the store of that word.
 import datetime
 import struct
 import threading
+from time import monotonic_ns, time_ns
 
 from . import journal_format as f
-from .clock import Clock, monotonic_ms
+from .clock import TOLERATED_DRIFT_NS, Clock, monotonic_ms
 
 # Each without its header word, which is stored last.
 _START = struct.Struct("<Id16s8s8sBBHIII")
@@ -33,22 +34,14 @@ _NO_SPAN = bytes(8)
 # Interned text is cut here, in UTF-16 units: a name or key that is longer is data in the wrong place.
 _MAX_INTERNED = 2048
 _WORD = 4
+_START_BYTES = _WORD + _START.size
+_END_BYTES = _WORD + _END.size
 _NEXT_BYTES = 8
 _UNLIMITED = 1 << 30
 _PADDINGS = tuple(bytes(-length % 8) for length in range(8))
 _REMEMBERED = (str, int, bool)
 _MAX_REMEMBERED = 256
 _MAX_REMEMBERED_TEXT = 256
-
-
-class Common:
-    """Attributes that many spans have alike. Their bytes are kept as long as the segment they were made for is written to."""
-
-    def __init__(self, attributes):
-        self.attributes = attributes
-        self.segment = 0
-        self.count = 0
-        self.data = b""
 
 
 class JournalWriter:
@@ -76,24 +69,53 @@ class JournalWriter:
         self._segment = 0
         self._position = 0
         self._limit = 0
-        self._corrections = 0
         self._resource = {}
         self._told_dropped = 0
-        self._busy = False
+        # Not while a record is made: what is printed meanwhile, by somebody's __del__, must not make another.
+        self._is_free = True
         self._lenient = False
         self._pending = 0
         self._skipped = 0
         self._closed = False
 
-    def start(
-        self, trace, span, parent, name, time_ms, kind, flags, trace_state, scope, common, attributes, max_attributes
-    ):
-        """`common` is a Common or None; its attributes stand before the others."""
-        values = (
-            trace, span, parent, name, time_ms, kind, flags, trace_state, scope, common, attributes, max_attributes
-        )  # fmt: skip
+    def start(self, trace, span, parent, name, time_ms, kind, flags, trace_state, scope, attributes, max_attributes):
+        values = (trace, span, parent, name, time_ms, kind, flags, trace_state, scope, attributes, max_attributes)
         skipped = self._append(f.START, self._start_record, values)
         return self._drop_span() if skipped is None else skipped
+
+    def start_as(self, form, trace, span, parent, time_ms, trace_state, texts, max_attributes):
+        """As `start`, for a sampled span of this SpanForm; `texts` are its own."""
+        try:
+            values = tuple(map(str.encode, texts))
+        except UnicodeEncodeError:  # Half a surrogate pair.
+            values = ()
+        with self.lock:
+            shape = form.shapes.get(tuple(map(len, values)))
+            if shape is not None and form.segment == self._segment and self._is_free and not trace_state:
+                data = shape % values
+                position = self._position
+                end = position + _START_BYTES + len(data)
+                if end <= self._limit:
+                    self._is_free = False
+                    try:
+                        at = self._base + position
+                        _START.pack_into(
+                            self._bytes, at + _WORD,
+                            form.name_id, time_ms, trace, span, parent, form.kind, 1, 0, 0, form.scope_id, form.count,
+                        )  # fmt: skip
+                        self._bytes[at + _START_BYTES : self._base + end] = data
+                        self._words[at >> 2] = end - position << 8 | f.START
+                        self._position = end
+                    finally:
+                        self._is_free = True
+                    return 0
+            attributes = form.attributes_with(texts)
+            skipped = self.start(
+                trace, span, parent, form.name, time_ms, form.kind, 1, trace_state, form.scope, attributes, max_attributes
+            )  # fmt: skip
+            if skipped == 0 and values:
+                self._learn(form, values)
+            return skipped
 
     def attributes(self, span, attributes, max_attributes=_UNLIMITED):
         def build():
@@ -128,6 +150,32 @@ class JournalWriter:
         values = (span, time_ms, status, message, dropped_attributes, dropped_events, dropped_links, attributes)
         skipped = self._append(f.END, self._end_record, values)
         return self._drop_span() if skipped is None else skipped
+
+    def end_plainly(self, span, time_ms, attributes):
+        """As `end`, for most: there is nothing to tell, or what the span before told."""
+        with self.lock:
+            data = b""
+            for key in attributes:
+                value = attributes[key]
+                known = self._last.get(key)
+                if known is None or type(value) is not known[0] or value != known[1]:
+                    return self.end(span, time_ms, 0, "", 0, 0, 0, attributes)
+                data += known[2]
+            position = self._position
+            end = position + _END_BYTES + len(data)
+            if end > self._limit or not self._is_free:
+                return self.end(span, time_ms, 0, "", 0, 0, 0, attributes)
+            self._is_free = False
+            try:
+                at = self._base + position
+                _END.pack_into(self._bytes, at + _WORD, len(attributes), span, time_ms, 0, 0, 0, 0, 0)
+                if data:
+                    self._bytes[at + _END_BYTES : self._base + end] = data
+                self._words[at >> 2] = end - position << 8 | f.END
+                self._position = end
+            finally:
+                self._is_free = True
+            return 0
 
     def name(self, span, name):
         return self._append(f.NAME, lambda: bytearray(_NAME.pack(self._id_of(name), span)))
@@ -167,26 +215,33 @@ class JournalWriter:
             else:
                 self._append(f.RESOURCE, self._resource_record)
 
-    def check_clock(self):
-        """Anchors the times that follow anew if the wall clock has moved: once per local root span."""
-        if self.clock.check() == self._corrections:
-            return
-        with self.lock:
-            if self._base is not None and self.clock.corrections != self._corrections:
-                self._append(f.ANCHOR, self._anchor_record)
+    def begin_root(self):
+        """
+        The time a local root span starts at, in monotonic ms. If the wall clock has moved meanwhile, the times that follow are
+        anchored anew.
+        """
+        now = monotonic_ns()
+        # As has_drifted, without the call: this is on the road of every request.
+        if not -TOLERATED_DRIFT_NS < time_ns() - now - self.clock.offset_ns < TOLERATED_DRIFT_NS:
+            with self.lock:
+                self.clock.correct()
+                if self._base is not None:
+                    self._append(f.ANCHOR, self._anchor_record)
+        return now / 1e6
 
     def abandon(self):
         """In a forked child: the journal is the parent's, and its lock may be held by a thread that is not here."""
         self.lock = threading.RLock()
+        self._is_free = False
         self._closed = True
 
     # ---- a record: build, place
 
     def _append(self, kind, build, values=()):
         with self.lock:
-            if self._busy or self._closed:
+            if not self._is_free:
                 return None
-            self._busy = True
+            self._is_free = False
             try:
                 if self._base is None and not self._turn():
                     return None
@@ -196,7 +251,7 @@ class JournalWriter:
             except Exception:  # noqa: BLE001 - a value of the user's that fails while it is read: tracing is a guest
                 return None
             finally:
-                self._busy = False
+                self._is_free = True
 
     def _place(self, kind, build, values):
         """Whether there was room."""
@@ -251,8 +306,9 @@ class JournalWriter:
         return True
 
     def _anchor_record(self):
+        if self.clock.has_drifted(monotonic_ns()):
+            self.clock.correct()
         now = monotonic_ms()
-        self._corrections = self.clock.check()
         return bytearray(_ANCHOR.pack(0, now, self.clock.wall_unix_nano(now)))
 
     def _resource_record(self):
@@ -261,24 +317,37 @@ class JournalWriter:
         return record
 
     def _start_record(
-        self, trace, span, parent, name, time_ms, kind, flags, trace_state, scope, common, attributes, max_attributes
+        self, trace, span, parent, name, time_ms, kind, flags, trace_state, scope, attributes, max_attributes
     ):
         ids = self._ids
         name_id = ids.get(name) or self._id_of(name)
         state_id = self._id_of(trace_state) if trace_state else 0
         scope_id = (ids.get(scope) or self._id_of(scope)) if scope else 0
         record = bytearray(_START.size)
-        count = 0
-        if common is not None:
-            if self._lenient or len(common.attributes) + len(attributes) > max_attributes:
-                attributes = {**common.attributes, **attributes}
-            else:
-                count = self._put_common(record, common)
-        count += self._put_attributes(record, attributes, max_attributes)
+        count = self._put_attributes(record, attributes, max_attributes)
         _START.pack_into(
             record, 0, name_id, time_ms, trace, span, parent, kind, flags, 0, state_id, scope_id, count
         )
         return record
+
+    def _learn(self, form, values):
+        """After a span of it was written whole the general way, so that its names and keys have numbers here."""
+        ids = self._ids
+        if not self._is_free or any(len(value) > min(self._value_limit, _MAX_REMEMBERED_TEXT) for value in values):
+            return
+        self._is_free = False
+        try:
+            if form.segment != self._segment:
+                common = b"".join(self._encode(ids[key], value, 0) for key, value in form.attributes.items())
+                form.begin_segment(self._segment, ids[form.name], ids[form.scope], common)
+            lengths = tuple(map(len, values))
+            form.add_shape(
+                lengths, [_KEYED.pack(ids[key], length << 8 | f.VALUE_STRING) for key, length in zip(form.texts, lengths)]
+            )
+        except KeyError:
+            pass  # It was cut: the general way knows how.
+        finally:
+            self._is_free = True
 
     def _end_record(
         self, span, time_ms, status, message, dropped_attributes, dropped_events, dropped_links, attributes
@@ -358,15 +427,6 @@ class JournalWriter:
             else:
                 self._skipped += 1
         return count
-
-    def _put_common(self, record, common):
-        if common.segment != self._segment:
-            data = bytearray()
-            common.count = self._put_attributes(data, common.attributes, _UNLIMITED)
-            common.data = data
-            common.segment = self._segment
-        record += common.data
-        return common.count
 
     def _put_some(self, record, attributes, most):
         """As above, where there is a limit of number or of room to mind."""

@@ -59,7 +59,7 @@ def main(env, args):
     environment = Environment(settings, tracing, on_exit, server.run_in_main_thread)
     environment.on_specialized = lambda: trace_outgoing_calls(tracing)
     log_output(tracing, settings.mark_output)
-    carry_context_to_threads(lambda: active_invocation() is not None)
+    carry_context_to_threads(active_invocation)
     trace_kafka_clients(tracing)
     os._exit = _speaking_exit(os._exit, say_goodbye)
 

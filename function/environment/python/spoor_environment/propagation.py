@@ -13,6 +13,19 @@ from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.propagators.textmap import TextMapPropagator, default_getter, default_setter
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from .tracer import JournalSpan
+
+
+class TraceContextPropagator(TraceContextTextMapPropagator):
+    """The API's own, but that our spans write their header themselves, quicker."""
+
+    def inject(self, carrier, context=None, setter=default_setter):
+        span = trace.get_current_span(context)
+        if type(span) is JournalSpan:
+            span.write_headers(carrier, setter)
+        else:
+            super().inject(carrier, context, setter)
+
 
 class B3Propagator(TextMapPropagator):
     """Reads both forms, the single header first; writes the one asked for."""
@@ -81,7 +94,7 @@ class JaegerPropagator(TextMapPropagator):
 
 
 _MAKERS = {
-    "tracecontext": TraceContextTextMapPropagator,
+    "tracecontext": TraceContextPropagator,
     "baggage": W3CBaggagePropagator,
     "b3": lambda: B3Propagator(multi=False),
     "b3multi": lambda: B3Propagator(multi=True),

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from opentelemetry.trace import SpanKind
 
 from . import attributes as a
-from .journal_writer import Common
 
 # Of trigger, method and cold start, which the requests bring.
-_MAX_COMMONS = 64
+_MAX_FORMS = 64
 
 
 @dataclass(frozen=True)
@@ -25,31 +24,36 @@ class ServerSpans:
         self._tracer = tracer
         self._identity = identity
         self._instance_id = instance_id
-        self._commons = {}
+        self._forms = {}
 
     def start(self, environ, caller, first, more=None):
         """The span, and the ids of invocation and request. `caller` is the context to continue, `more` further attributes."""
         request_id = environ.get("HTTP_X_FISSION_REQUEST_ID", "")
         invocation_id = environ.get("HTTP_X_SPOOR_INVOCATION_ID") or request_id or str(uuid.uuid4())
         cold_start = environ.get("HTTP_X_SPOOR_COLDSTART")
-        own = {a.FAAS_INVOCATION_ID: invocation_id, a.URL_PATH: environ["REQUEST_URI"].partition("?")[0]}
-        if request_id:
-            own[a.SPOOR_REQUEST_ID] = request_id
-        if more:
-            own.update(more)
-        common = self._common(
+        path = environ["REQUEST_URI"].partition("?")[0]
+        form = self._form(
             environ.get("HTTP_X_SPOOR_TRIGGER") or "http",
             environ["REQUEST_METHOD"],
             first if cold_start is None else cold_start == "true",
+            request_id != "",
         )
-        span = self._tracer.start_span(self._identity.name, caller, SpanKind.SERVER, own, common=common)
+        texts = (invocation_id, path, request_id) if request_id else (invocation_id, path)
+        if more:
+            attributes = {**form.attributes_with(texts), **more}
+            span = self._tracer.start_span(self._identity.name, caller, SpanKind.SERVER, attributes)
+        else:
+            span = self._tracer.start_root(form, caller, texts)
         return span, invocation_id, request_id or invocation_id
 
-    def _common(self, trigger, method, is_cold):
-        key = (trigger, method, is_cold)
-        common = self._commons.get(key)
-        if common is None:
-            common = Common(
+    def _form(self, trigger, method, is_cold, has_request_id):
+        key = (trigger, method, is_cold, has_request_id)
+        form = self._forms.get(key)
+        if form is None:
+            texts = (a.FAAS_INVOCATION_ID, a.URL_PATH) + ((a.SPOOR_REQUEST_ID,) if has_request_id else ())
+            form = self._tracer.form(
+                self._identity.name,
+                SpanKind.SERVER,
                 {
                     a.FAAS_NAME: self._identity.name,
                     a.FAAS_VERSION: self._identity.version,
@@ -57,8 +61,9 @@ class ServerSpans:
                     a.FAAS_TRIGGER: trigger,
                     a.FAAS_COLDSTART: is_cold,
                     a.HTTP_REQUEST_METHOD: method,
-                }
+                },
+                texts,
             )
-            if len(self._commons) < _MAX_COMMONS:
-                self._commons[key] = common
-        return common
+            if len(self._forms) < _MAX_FORMS:
+                self._forms[key] = form
+        return form

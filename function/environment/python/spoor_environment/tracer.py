@@ -3,8 +3,6 @@ OpenTelemetry's Tracer and Span over the journal. A span keeps its ids and a few
 soon as it is said, so that a killed process leaves what it knew.
 """
 
-import os
-import random
 import traceback
 from time import monotonic_ns
 
@@ -14,10 +12,13 @@ from opentelemetry.trace import Status, StatusCode
 from opentelemetry.util._decorator import _agnosticcontextmanager
 
 from .clock import monotonic_ms
+from .ids import new_span_id, new_trace_id
+from .span_form import SpanForm
 
 _SAMPLED = trace.TraceFlags(trace.TraceFlags.SAMPLED)
 _NOT_SAMPLED = trace.TraceFlags(trace.TraceFlags.DEFAULT)
 _NO_PARENT = bytes(8)
+_NOTHING = {}
 _EMPTY_STATE = trace.DEFAULT_TRACE_STATE
 # OTLP SpanFlags: whether the linked context is remote is known, and is so.
 _KNOWS_REMOTE = 0x100
@@ -47,38 +48,39 @@ class JournalSpan(trace.Span):
     _status = 0
     _message = ""
     _keys = None
+    _context = None
+    _given = None
+    _form = None
+    _texts = ()
+    _dropped_attributes = 0
     _events = 0
     _links = 0
     _dropped_events = 0
     _dropped_links = 0
 
-    def __init__(self, writer, limits, context, trace_id, span_id, start_ms):
+    def __init__(self, writer, limits, trace_id, span_id, state, start_ms):
         self._writer = writer
         self._limits = limits
-        self._context = context
         self._trace = trace_id
         self._id = span_id
-        self._start_ms = start_ms
-        self._common = None
-        self._given = None
-        self._dropped_attributes = 0
+        self._state = state
+        self.start_ms = start_ms
 
-    def begin(self, name, kind, scope, parent, state, attributes, links=None, common=None):
-        """Writes START. Called once, by the tracer. `common`: a Common of the writer."""
+    def begin(self, name, kind, scope, parent, attributes, links):
+        """Writes START. This or `begin_as` is called once, by the tracer."""
         # A copy: what the caller does with its own afterwards is not ours.
         self._given = given = dict(attributes) if attributes else {}
-        self._common = common
+        self._count = len(given)
         skipped = self._writer.start(
             self._trace,
             self._id,
             parent,
             name,
-            self._start_ms,
+            self.start_ms,
             kind._value_ + 1,
             1,
-            state,
+            "" if self._state is _EMPTY_STATE else self._state.to_header(),
             scope,
-            common,
             given,
             self._limits.attribute_count,
         )
@@ -90,8 +92,39 @@ class JournalSpan(trace.Span):
             for link in links:
                 self.add_link(link.context, link.attributes)
 
+    def begin_as(self, form, parent, state, texts):
+        """As `begin`, by a SpanForm and its texts."""
+        self._form = form
+        self._texts = texts
+        self._count = form.count
+        skipped = self._writer.start_as(
+            form, self._trace, self._id, parent, self.start_ms, state, texts, self._limits.attribute_count
+        )
+        if skipped is None:
+            return
+        self._recording = True
+        if skipped:
+            self._dropped_attributes = skipped
+
     def get_span_context(self):
-        return self._context
+        # Made when it is asked for, which for most spans is never.
+        context = self._context
+        if context is None:
+            context = self._context = trace.SpanContext(
+                int.from_bytes(self._trace, "big"), int.from_bytes(self._id, "big"), False, _SAMPLED, self._state
+            )
+        return context
+
+    @property
+    def trace_id(self):
+        """In hex."""
+        return self._trace.hex()
+
+    def write_headers(self, carrier, setter):
+        """W3C trace context, https://www.w3.org/TR/trace-context/#trace-context-http-headers-format"""
+        setter.set(carrier, "traceparent", f"00-{self._trace.hex()}-{self._id.hex()}-01")
+        if self._state:
+            setter.set(carrier, "tracestate", self._state.to_header())
 
     def is_recording(self):
         return self._recording
@@ -112,12 +145,14 @@ class JournalSpan(trace.Span):
         """Those that the limit leaves room for."""
         most = self._limits.attribute_count
         if self._keys is None:
-            before = self._common.attributes if self._common else {}
-            if len(before) + len(self._given) + len(attributes) <= most and "" not in attributes:
+            if self._given is None:
+                self._given = self._form.attributes_with(self._texts)
+            self._count += len(attributes)
+            if self._count <= most and "" not in attributes:
                 # No need to know which: they all have room, whether they are new or not.
                 self._given.update(attributes)
                 return attributes
-            kept = [key for key, value in {**before, **self._given}.items() if value is not None and key]
+            kept = [key for key, value in self._given.items() if value is not None and key]
             self._keys = set(kept[:most])
         admitted = {}
         for key, value in attributes.items():
@@ -186,25 +221,31 @@ class JournalSpan(trace.Span):
         )
 
     def end(self, end_time=None):
-        self.end_with(None, end_time)
+        if self._recording:
+            self.end_with(_NOTHING, self._ms(end_time))
 
-    def end_with(self, attributes, end_time=None):
-        """Its last attributes in the same record as its end: half the cost of two."""
+    def end_with(self, attributes, end_ms):
+        """Its last attributes in the same record as its end: half the cost of two. `end_ms` is monotonic."""
         if not self._recording:
             return
-        admitted = self._admit(attributes) if attributes else None
+        if self._keys is not None or self._count + len(attributes) > self._limits.attribute_count:
+            attributes = self._admit(attributes)
         self._recording = False
-        end_ms = monotonic_ns() / 1e6 if end_time is None else self._ms(end_time)
-        self._writer.end(
-            self._id,
-            max(end_ms, self._start_ms),
-            self._status,
-            self._message,
-            self._dropped_attributes,
-            self._dropped_events,
-            self._dropped_links,
-            admitted,
-        )
+        if end_ms < self.start_ms:
+            end_ms = self.start_ms
+        if self._status or self._dropped_attributes or self._dropped_events or self._dropped_links:
+            self._writer.end(
+                self._id,
+                end_ms,
+                self._status,
+                self._message,
+                self._dropped_attributes,
+                self._dropped_events,
+                self._dropped_links,
+                attributes,
+            )
+        else:
+            self._writer.end_plainly(self._id, end_ms, attributes)
 
     def _ms(self, time_unix_nano):
         return monotonic_ms() if time_unix_nano is None else self._writer.clock.to_monotonic_ms(time_unix_nano)
@@ -257,10 +298,7 @@ class JournalTracer(trace.Tracer):
         start_time=None,
         record_exception=True,
         set_status_on_exception=True,
-        *,
-        common=None,
     ):
-        """`common`: attributes of many spans, a Common of the writer; they stand before the others."""
         if is_suppressed(context):
             return trace.INVALID_SPAN
         above = trace.get_current_span(context)
@@ -271,28 +309,46 @@ class JournalTracer(trace.Tracer):
         writer = self._writer
         if writer is None:
             return trace.NonRecordingSpan(parent)
+        trace_id, span_id, above_id, state, is_sampled = self._ids_below(parent)
+        if not is_sampled:
+            return _unsampled(trace_id, span_id, state)
+        if start_time is not None:
+            start_ms = writer.clock.to_monotonic_ms(start_time)
+        elif type(above) is JournalSpan:
+            start_ms = monotonic_ns() / 1e6
+        else:
+            start_ms = writer.begin_root()
+        span = JournalSpan(writer, self._limits, trace_id, span_id, state, start_ms)
+        span.begin(name, kind, self._scope, above_id, attributes, links)
+        return span
+
+    def form(self, name, kind, attributes, texts):
+        """What `start_root` takes."""
+        return SpanForm(name, kind._value_ + 1, self._scope, attributes, texts)
+
+    def start_root(self, form, context, texts):
+        """As `start_span`, for the first span of this process in a trace; `context` is its caller's."""
+        parent = trace.get_current_span(context).get_span_context()
+        writer = self._writer
+        if writer is None:
+            return trace.NonRecordingSpan(parent)
+        trace_id, span_id, above_id, state, is_sampled = self._ids_below(parent)
+        if not is_sampled:
+            return _unsampled(trace_id, span_id, state)
+        span = JournalSpan(writer, self._limits, trace_id, span_id, state, writer.begin_root())
+        span.begin_as(form, above_id, "" if state is _EMPTY_STATE else state.to_header(), texts)
+        return span
+
+    def _ids_below(self, parent):
+        """Of a new span: trace id, its own, its parent's, trace state, whether it is to be recorded."""
         # A SpanContext is a tuple, and each of its properties a call: this is on the road of every request.
         trace_number, parent_number, _, flags, state, has_parent = parent
+        span_id = new_span_id()
         if not has_parent:
-            trace_number, flags, state = _random_id(128), None, None
-        span_number = _random.getrandbits(64) or _random_id(64)
+            trace_id = new_trace_id()
+            return trace_id, span_id, _NO_PARENT, _EMPTY_STATE, self._sampler(None, trace_id)
         trace_id = trace_number.to_bytes(16, "big")
-        if not self._sampler(flags, trace_id):
-            return trace.NonRecordingSpan(trace.SpanContext(trace_number, span_number, False, _NOT_SAMPLED, state))
-        if type(above) is not JournalSpan:
-            writer.check_clock()
-        span = JournalSpan(
-            writer,
-            self._limits,
-            trace.SpanContext(trace_number, span_number, False, _SAMPLED, state),
-            trace_id,
-            span_number.to_bytes(8, "big"),
-            monotonic_ns() / 1e6 if start_time is None else writer.clock.to_monotonic_ms(start_time),
-        )
-        above_id = parent_number.to_bytes(8, "big") if has_parent else _NO_PARENT
-        header = state.to_header() if state is not None and state is not _EMPTY_STATE else ""
-        span.begin(name, kind, self._scope, above_id, header, attributes, links, common)
-        return span
+        return trace_id, span_id, parent_number.to_bytes(8, "big"), state, self._sampler(flags, trace_id)
 
     @_agnosticcontextmanager
     def start_as_current_span(
@@ -317,14 +373,6 @@ class JournalTracer(trace.Tracer):
             yield active
 
 
-# Not the module's own generator, which a function may seed; and not the same numbers in a forked child.
-_random = random.Random()
-os.register_at_fork(after_in_child=_random.seed)
-
-
-def _random_id(bits):
-    """Never zero, which would be no id."""
-    while True:
-        drawn = _random.getrandbits(bits)
-        if drawn:
-            return drawn
+def _unsampled(trace_id, span_id, state):
+    trace_number, span_number = int.from_bytes(trace_id, "big"), int.from_bytes(span_id, "big")
+    return trace.NonRecordingSpan(trace.SpanContext(trace_number, span_number, False, _NOT_SAMPLED, state))
