@@ -68,9 +68,9 @@ const greeting =
     const name = NAMES[Math.floor(Math.random() * NAMES.length)];
     return (await greet(up, { name, language: 'en', ...(fault ? { fault } : {}) })).traceId;
   };
-const call = (name: string, body: Body | ((site: Site) => Body)) => (site: Site) =>
+export const call = (name: string, body: Body | ((site: Site) => Body)) => (site: Site) =>
   post(site.up, name, typeof body === 'function' ? body(site) : body);
-const send =
+export const send =
   (topic: string, value: Body, key = 'k') =>
   (site: Site) =>
     post(site.up, 'sender', { topic, key, value });

@@ -1,0 +1,108 @@
+import type { SpanData } from '../../function/span/span-data.ts';
+import type { StageJson } from '../../backend/query/shapes.ts';
+import { call, FAULTS, send, type Fault } from '../faults/kinds.ts';
+
+/** One delay of known length, planted in one stage of an invocation that otherwise takes no time. */
+export interface Delay {
+  readonly name: string;
+  readonly stage: StageJson;
+  /** Function or topic that spends it; absent: whoever does. */
+  readonly owner?: string;
+  /** At least so long. */
+  readonly ms: number;
+  readonly plant: Fault['plant'];
+  readonly healthy: Fault['healthy'];
+  readonly arrived: (spans: readonly SpanData[]) => boolean;
+}
+
+export const DELAYS: readonly Delay[] = [
+  {
+    ...planted('slow downstream'),
+    name: 'handler',
+    stage: 'handler',
+    owner: 'worker',
+    ms: 500,
+    plant: call('worker', { sleepMs: 500 }),
+    healthy: call('worker', {}),
+  },
+  {
+    ...planted('lost context'),
+    name: 'handler of a called function',
+    stage: 'handler',
+    owner: 'target',
+    ms: 900,
+    plant: call('front', ({ up }) => ({ target: `${up.router}/target?fault=block` })),
+    healthy: call('front', ({ up }) => ({ target: `${up.router}/target` })),
+  },
+  { ...planted('slow downstream'), name: 'downstream call', stage: 'downstream call', ms: 790 },
+  {
+    ...planted('cold start: fetch'),
+    name: 'fetch package',
+    stage: 'fetch package',
+    owner: 'parcel',
+    ms: 1_190,
+  },
+  {
+    ...planted('cold start: load'),
+    name: 'load function',
+    stage: 'load function',
+    owner: 'fresh',
+    ms: 1_190,
+  },
+  {
+    ...planted('cold start: start'),
+    name: 'start instance',
+    stage: 'start instance',
+    owner: 'starter',
+    ms: 1_190,
+  },
+  {
+    ...planted('pool empty'),
+    name: 'start instance of a pool',
+    stage: 'start instance',
+    owner: 'pooler',
+    ms: 1_000,
+  },
+  { ...planted('throttled consumer'), name: 'throttle', stage: 'throttle', owner: 'busy', ms: 500 },
+  {
+    ...planted('queue lag by a slow consumer'),
+    name: 'queue wait',
+    stage: 'queue wait',
+    owner: 'work',
+    ms: 900,
+  },
+  {
+    ...planted('queue lag by rebalance'),
+    name: 'queue wait for a consumer',
+    stage: 'queue wait',
+    owner: 'absent',
+    ms: 1_150,
+  },
+  { ...planted('noisy neighbour'), name: 'transfer', stage: 'transfer', owner: 'crowd', ms: 300 },
+  { ...planted('dead letter'), name: 'retry back-off', stage: 'retry back-off', owner: 'reader', ms: 50 },
+];
+
+/** What is called and sent over and over: ways in and out, over HTTP and topics, well and badly, warm and cold. */
+export const SHAPES: readonly Fault['healthy'][] = [
+  planted('slow handler').healthy,
+  call('worker', {}),
+  planted('lost context').healthy,
+  planted('slow downstream').healthy,
+  planted('exception').plant,
+  planted('exception in a called function').plant,
+  planted('wrong status').plant,
+  planted('dependency down').plant,
+  planted('retry storm').plant,
+  call('worker', { sleepMs: 20 }),
+  send('work', {}),
+  send('batches', {}),
+  send('busy', {}),
+  planted('slow handler').healthy,
+  call('fresh', {}),
+];
+
+function planted(name: string): Fault {
+  const fault = FAULTS.find((each) => each.name === name);
+  if (!fault) throw new Error(`there is no fault [${name}]`);
+  return fault;
+}
