@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtempDisposable, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtempDisposable, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { Command, CommanderError } from 'commander';
 import { parse } from 'yaml';
@@ -287,6 +289,48 @@ void test('a spec folder is made, filled with --spec, validated, applied, listed
   assert.deepEqual(spoor.registry.list('Environment'), []);
 });
 
+void test(
+  'what a folder no longer declares is deleted with --delete; with --watch it is applied at each change',
+  { timeout: 60_000 },
+  async () => {
+    await using spoor = await startCli();
+    const specs = spoor.path('app/specs');
+    const at = ['--specdir', specs];
+    await spoor.run('spec', 'init', ...at);
+    const envs = ['one', 'two'];
+    for (const name of envs)
+      await spoor.run('env', 'create', '--name', name, '--image', 'node', '--spec', ...at);
+    const names = () => spoor.registry.list('Environment').map(({ metadata }) => metadata.name);
+    await spoor.run('spec', 'apply', ...at);
+    assert.deepEqual(names().toSorted(), envs);
+    await rm(join(specs, 'environment-two.yaml'));
+    assert.equal((await spoor.run('spec', 'apply', ...at)).code, 0);
+    assert.deepEqual(names().toSorted(), envs);
+    assert.match((await spoor.run('spec', 'apply', ...at, '--delete')).out, /1 environment deleted: two\n/);
+    assert.deepEqual(names(), ['one']);
+
+    const main = join(import.meta.dirname, '../main.ts');
+    const args = [main, 'spec', 'apply', '--watch', '--delete', ...at, '--server', spoor.url];
+    const watching = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    try {
+      for await (const line of createInterface(watching.stderr)) if (line.includes('watching')) break;
+      const changed = new Promise<void>((resolve) => {
+        spoor.registry.onChange(({ resource }) => {
+          if (resource.metadata.name === 'three') resolve();
+        });
+      });
+      await rename(join(specs, 'environment-one.yaml'), join(specs, 'environment-three.yaml'));
+      const text = await readFile(join(specs, 'environment-three.yaml'), 'utf8');
+      await writeFile(join(specs, 'environment-three.yaml'), text.replace('name: one', 'name: three'));
+      await changed;
+      assert.deepEqual(names(), ['three']);
+    } finally {
+      watching.kill();
+      await once(watching, 'exit');
+    }
+  },
+);
+
 const WRONG: readonly (readonly [what: string, args: readonly string[], code: number, says: RegExp])[] = [
   ['an unknown verb', ['fn', 'fly'], 2, /unknown command/],
   ['an unknown flag', ['fn', 'list', '--colour'], 2, /unknown option/],
@@ -402,6 +446,7 @@ void test('a schedule is told in its own time zone', () => {
 interface Cli extends AsyncDisposable {
   readonly program: Command;
   readonly registry: Registry;
+  readonly url: string;
   readonly drawn: readonly string[];
   readonly published: readonly object[];
   path(name: string): string;
@@ -454,6 +499,7 @@ async function startCli(): Promise<Cli> {
   return {
     program: build(),
     registry,
+    url,
     drawn,
     published,
     path: (name) => join(dir.path, name),

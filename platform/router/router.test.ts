@@ -535,6 +535,23 @@ test('a silent stream is ended by its watchdog, not by the time-out', async () =
   assert.equal(router.span('invoke stream')?.attributes['spoor.reason'], 'stream_idle');
 });
 
+test('a stream that is never silent ends at its maxDuration', { timeout: 60_000 }, async () => {
+  await using router = await startTestRouter();
+  router.catalog.putFunction(
+    'stream',
+    `export default (request, response) => {
+       const timer = setInterval(() => response.write('tick'), 20);
+       response.on('close', () => clearInterval(timer));
+     }`,
+    { streaming: { idleTimeout: 60, maxDuration: 0.3 } },
+  );
+  router.catalog.put(triggerOf('stream', 'stream'));
+  const answer = await fetch(`${router.url}/stream`);
+  await assert.rejects(answer.text());
+  await until(() => router.span('GET /stream') !== undefined);
+  assert.equal(router.span('invoke stream')?.attributes['spoor.reason'], 'stream_max_duration');
+});
+
 test('a websocket passes through, and its spans last as long as it does', async () => {
   await using router = await startTestRouter();
   router.catalog.putFunction(
