@@ -5,8 +5,8 @@
  *
  * | part | what |
  * |---|---|
- * | `warm` (default) | requests per second, latency, and µs of CPU for each request by process; every road in turn, round by round |
- * | `cold` (default) | request sent to first byte of the answer, a new function each time: pool hit, and empty pool; Node, and Python when its environment is there |
+ * | `warm` (default) | requests per second, latency, and µs of CPU for each request by process, and the router's own share of the latency; every road in turn, round by round |
+ * | `cold` (default) | request sent to first byte of the answer, a new function each time: pool hit, and empty pool; Node, and Python when its environment is there; and CPU until that byte |
  * | `burst` | that many (`--runs`) new functions asked for at once |
  * | `sweep` | 10 to 500 connections |
  * | `overload` | 500 connections against the best of fewer: throughput as a share of the peak, and what was not a 200; once with room for all of them in the function, once with half of it (429 is the honest answer then) |
@@ -22,7 +22,8 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { parseArgs } from 'node:util';
 import { readJournal } from '../function/span/read-journal.ts';
-import { measure, type Measured } from './platform/processes.ts';
+import { latencyShare } from './platform/latency-share.ts';
+import { childrenOf, cpuNs, measure, type Measured } from './platform/processes.ts';
 import {
   HELLO,
   HELLO_PYTHON,
@@ -174,15 +175,25 @@ async function coldStarts(
   refillMs = REFILL_MS,
 ): Promise<void> {
   const times: number[] = [];
+  const cpu = { platform: [] as number[], instance: [] as number[] };
   for (let i = -1; i < runs; i++) {
     const name = `${env}${i + 1}`;
     await platform.deploy(name, code, { env });
     await platform.route(name, `/${name}`);
     await sleep(refillMs);
     try {
+      const instances = childrenOf(platform.pid);
+      const before = [platform.pid, ...instances].map(cpuNs);
       const ms = await firstByteMs(platform, `/${name}`);
+      const [ofPlatform = 0, ...ofInstances] = [platform.pid, ...instances].map(
+        (pid, n) => (cpuNs(pid) - (before[n] ?? 0)) / 1e6,
+      );
       // The first of all warms the platform's own code.
-      if (i >= 0) times.push(ms);
+      if (i >= 0) {
+        times.push(ms);
+        cpu.platform.push(ofPlatform);
+        cpu.instance.push(Math.max(0, ...ofInstances));
+      }
     } catch (error) {
       console.log(`${title.padEnd(WIDTH)} not measured: ${(error as Error).message}`);
       return;
@@ -190,6 +201,9 @@ async function coldStarts(
     await platform.remove(name);
   }
   printTimes(title, times);
+  printTimes('  CPU of the platform', cpu.platform);
+  // One that is started for the request is not among those that were there before it.
+  if (Math.max(...cpu.instance) > 1) printTimes('  CPU of the instance', cpu.instance);
   const phases = Map.groupBy(
     readJournal(platform.journal('executor')).spans.slice(-4 * runs),
     (span) => span.name,
@@ -231,7 +245,18 @@ async function measureRoad(
   what: { connections: number; bodyBytes: number },
 ): Promise<Measured> {
   await using road = await openRoad(name);
-  return await load(road, what);
+  const measured = await load(road, what);
+  if ('journals' in road) printShare(road as Platform);
+  return measured;
+}
+
+function printShare(platform: Platform): void {
+  const { requests, router, way, fn } = latencyShare(platform.journals());
+  const total = router + way + fn;
+  const share = (us: number) => `${us.toFixed(0)} µs (${((100 * us) / total).toFixed(0)} %)`;
+  console.log(
+    `${'  of the time in the router'.padEnd(WIDTH)} its own ${share(router)}, on the way to the function and back ${share(way)}, function ${share(fn)}   (medians of ${requests} requests)`,
+  );
 }
 
 function load(road: Road, what: { connections: number; bodyBytes: number }): Promise<Measured> {

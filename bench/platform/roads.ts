@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,7 +42,7 @@ export interface Road extends AsyncDisposable {
 }
 
 export const ROADS: Readonly<Record<string, (options: RoadOptions) => Promise<Road>>> = {
-  spoor: async (options) => {
+  spoor: async (options): Promise<Platform> => {
     const platform = await startPlatform();
     await platform.deploy('hello', HELLO, { spec: options });
     await platform.route('hello', '/hello');
@@ -59,6 +59,8 @@ export interface Platform extends Road {
   readonly internal: string;
   readonly control: ControlClient;
   readonly journal: (service: 'router' | 'executor') => string;
+  /** Every journal there is now, also those of instances. */
+  readonly journals: () => string[];
   /** Puts the function into the environment `node`, or another one. */
   deploy(name: string, code: string, options?: { env?: string; spec?: object }): Promise<void>;
   environment(name: string, image: string, poolsize: number): Promise<void>;
@@ -116,6 +118,10 @@ export async function startPlatform(): Promise<Platform> {
     internal,
     control,
     journal: (service) => platformJournal(places.journals, pid, service),
+    journals: () =>
+      readdirSync(places.journals)
+        .filter((name) => name.endsWith('.journal'))
+        .map((name) => join(places.journals, name)),
     pids: () => ({ router: [pid], instances: childrenOf(pid), agent: [agent.child.pid as number] }),
     environment,
     async deploy(name, code, { env = 'node', spec = {} } = {}) {

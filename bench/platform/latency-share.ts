@@ -1,0 +1,40 @@
+import { SERVICE_NAME } from '../../function/span/attributes.ts';
+import { readJournal } from '../../function/span/read-journal.ts';
+import type { SpanData } from '../../function/span/span-data.ts';
+
+/** Whose a request's time was, as its own spans tell; µs, medians over the requests. */
+export interface LatencyShare {
+  readonly requests: number;
+  /** The router's own: its SERVER span without the CLIENT span below. */
+  readonly router: number;
+  /** To the instance and back, and until it turns to the request: the CLIENT span without the function's. */
+  readonly way: number;
+  readonly fn: number;
+}
+
+/** Of the newest requests whose three spans are in the journals still. */
+export function latencyShare(journals: readonly string[]): LatencyShare {
+  const spans = journals.flatMap((path) => readJournal(path).spans);
+  const router: number[] = [];
+  const way: number[] = [];
+  const fn: number[] = [];
+  for (const trace of Map.groupBy(spans, ({ traceId }) => traceId).values()) {
+    const ofRouter = trace.filter((span) => span.resource[SERVICE_NAME] === 'router');
+    const server = ofRouter.find(({ name }) => !name.startsWith('invoke '));
+    const invoke = ofRouter.find(({ name }) => name.startsWith('invoke '));
+    const own = trace.find(({ parentSpanId }) => parentSpanId === invoke?.spanId);
+    if (!server || !invoke || !own) continue;
+    router.push(microseconds(server) - microseconds(invoke));
+    way.push(microseconds(invoke) - microseconds(own));
+    fn.push(microseconds(own));
+  }
+  return { requests: fn.length, router: median(router), way: median(way), fn: median(fn) };
+}
+
+function microseconds(span: SpanData): number {
+  return Number(span.endTimeUnixNano - span.startTimeUnixNano) / 1_000;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}
