@@ -12,4 +12,8 @@ COPY platform platform
 COPY backend backend
 RUN mkdir -p /var/run/spoor /var/lib/spoor && chown node:node /var/run/spoor /var/lib/spoor
 USER node
+# Its spool: a volume of its own, if what is not delivered yet must outlive the pod.
+ENV SPOOR_DATA=/var/lib/spoor
 ENTRYPOINT ["node", "cli/main.ts", "agent"]
+# The functions' pids are those of other containers.
+CMD ["--journals", "/var/run/spoor", "--pid-namespace", "separate"]
