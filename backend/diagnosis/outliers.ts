@@ -103,8 +103,9 @@ function rank(group: CountedGroup, of: Outlier['of'], tried: number, alpha: numb
   return onlyFirstOfEqual(found.sort(byStrength));
 }
 
+/** By how much of the bad it holds for beyond what it holds for anyhow; p says that it is so, and would put first what more was counted of. */
 function byStrength(a: Outlier, b: Outlier): number {
-  return a.pValue - b.pValue || strength(b) - strength(a) || (a.key < b.key ? -1 : 1);
+  return strength(b) - strength(a) || a.pValue - b.pValue || (a.key < b.key ? -1 : 1);
 }
 
 /** Values that hold for just as many bad and good ones say the same thing twice. */
