@@ -139,6 +139,10 @@ describe('the pages', () => {
     await using screen = await openScreen(browser);
     const { page } = screen;
     await page.goto(`${up.query}/functions/image`);
+    // A chart is read step by step.
+    await page.getByRole('group', { name: /^Calls: / }).focus();
+    await page.keyboard.press('End');
+    await page.locator('.chart-key b').first().waitFor();
     const map = page.getByRole('group', { name: /^Durations over time/ });
     await map.focus();
     await page.keyboard.press('End');

@@ -1,4 +1,4 @@
-import { type PointerEvent, useState } from 'react';
+import { type KeyboardEvent, type PointerEvent, useState } from 'react';
 import { formatClock } from '../text/time.ts';
 import './chart.css';
 
@@ -38,6 +38,19 @@ export function TimeChart(props: {
     const box = event.currentTarget.getBoundingClientRect();
     setAt(Math.min(count - 1, Math.max(0, Math.floor(((event.clientX - box.left) / box.width) * count))));
   };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
+    const next = {
+      ArrowLeft: Math.max(0, (at ?? count) - 1),
+      ArrowRight: Math.min(count - 1, (at ?? -1) + 1),
+      Home: 0,
+      End: count - 1,
+      Escape: null,
+    }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    setAt(next ?? undefined);
+  };
   const isHovered = at !== undefined && at < count;
   return (
     <figure className="chart" aria-label={props.label}>
@@ -63,12 +76,18 @@ export function TimeChart(props: {
         </div>
         <div
           className="chart-area"
-          role="img"
-          aria-label={`${props.label}: ${summaryOf(series, format)}`}
+          role="group"
+          aria-label={`${props.label}: ${summaryOf(series, format)}. Arrow keys read a step.`}
+          tabIndex={0}
+          onKeyDown={onKeyDown}
+          onBlur={() => setAt(undefined)}
           onPointerMove={onMove}
           onPointerLeave={() => setAt(undefined)}
         >
-          <svg width="100%" height={HEIGHT} overflow="visible">
+          <span className="sr" role="status">
+            {isHovered && sayStep(series, at, startMs + at * stepMs, format)}
+          </span>
+          <svg width="100%" height={HEIGHT} overflow="visible" aria-hidden="true">
             {Array.from({ length: TICKS }, (_, i) => (most * i) / (TICKS - 1)).map((value) => (
               <line key={value} x1="0" x2="100%" y1={y(value)} y2={y(value)} className="grid-line" />
             ))}
@@ -128,6 +147,19 @@ export function TimeChart(props: {
       </div>
     </figure>
   );
+}
+
+function sayStep(
+  series: readonly ChartSeries[],
+  at: number,
+  ms: number,
+  format: (value: number) => string,
+): string {
+  const values = series.map(({ name, values }) => {
+    const value = values[at];
+    return `${name} ${value === undefined ? 'none' : format(value)}`;
+  });
+  return `${formatClock(ms).slice(0, 5)}: ${values.join(', ')}`;
 }
 
 /** The least of 1, 2, 4, 5 or 10 times a power of ten that is not below. */
