@@ -69,20 +69,21 @@ const CLOCK_SLACK_NANO = 2_000_000n;
  */
 export function buildFlow(spans: readonly SpanData[]): Flow {
   const byKey = new Map<string, MutableNode>();
+  const halves = new Map<string, MutableNode>();
   for (const span of spans) {
     const key = keyOf(span.traceId, span.spanId);
     const same = byKey.get(key);
     if (!same) byKey.set(key, { span, cause: undefined, effects: [], shared: [], depth: 0 });
     // Zipkin's two halves of a call share one id; the server's half is what runs inside the client's.
     else if (same.span.kind !== span.kind)
-      byKey.set(`${key}/${span.kind}`, { span, cause: same, effects: [], shared: [], depth: 0 });
+      halves.set(`${key}/${span.kind}`, { span, cause: same, effects: [], shared: [], depth: 0 });
   }
-  const nodes = [...byKey.values()].sort((a, b) => compareByStart(a.span, b.span));
+  const nodes = [...byKey.values(), ...halves.values()].sort((a, b) => compareByStart(a.span, b.span));
 
   const broken: { span: SpanData; link: SpanLink | undefined }[] = [];
   const edges: FlowEdge[] = [];
   for (const node of nodes) {
-    const parent = parentOf(node, byKey, broken);
+    const parent = parentOf(node, byKey, halves, broken);
     const linked = linkedOf(node, byKey, broken);
     node.cause ??= causeOf(node, parent, linked);
     for (const from of new Set([...(parent ? [parent] : []), ...linked])) {
@@ -150,11 +151,17 @@ function keyOf(traceId: string, spanId: string): string {
   return `${traceId}:${spanId}`;
 }
 
-function parentOf(node: MutableNode, byKey: ReadonlyMap<string, MutableNode>, broken: Broken) {
+function parentOf(
+  node: MutableNode,
+  byKey: ReadonlyMap<string, MutableNode>,
+  halves: ReadonlyMap<string, MutableNode>,
+  broken: Broken,
+): MutableNode | undefined {
   const { span } = node;
   if (span.parentSpanId === '' || node.cause) return node.cause;
   const key = keyOf(span.traceId, span.parentSpanId);
-  const parent = byKey.get(`${key}/${SPAN_KIND.server}`) ?? byKey.get(key);
+  const half = halves.size === 0 ? undefined : halves.get(`${key}/${SPAN_KIND.server}`);
+  const parent = half ?? byKey.get(key);
   if (!parent) broken.push({ span, link: undefined });
   return parent === node ? undefined : parent;
 }

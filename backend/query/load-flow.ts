@@ -16,9 +16,9 @@ export interface FlowSize {
 }
 
 export const DEFAULT_FLOW_SIZE: FlowSize = { maxTraces: 200, maxSpans: 20_000 };
-const TRACES_AT_ONCE = 50;
-/** Questions that the store is asked at the same time. */
-const AT_ONCE = 4;
+/** Traces asked for in one question. */
+const LEAST_AT_ONCE = 20;
+const MOST_AT_ONCE = 200;
 const MAX_TOPICS = 20;
 const MAX_MESSAGES = 1_000;
 const READ_WITHIN_NANO = 1_800_000_000_000n;
@@ -50,7 +50,7 @@ export async function loadFlow(
   ]);
   if (own.length === 0) return undefined;
   const others = around.traceIds.filter((id) => id !== traceId);
-  const { traces, isCut } = await readTraces(reader, others, size.maxSpans - own.length);
+  const { traces, isCut } = await readTraces(reader, others, [own], size.maxSpans - own.length);
   const alone = buildFlow([...own, ...traces.flat()]);
   const groupsByTopic = await groupsOf(reader, unread(alone));
   const flow = withGroups(alone, groupsByTopic);
@@ -83,7 +83,7 @@ export async function flowsAround(
     border = found;
   }
   const further = [...neighbours.keys()].slice(ids.length);
-  const { traces } = await readTraces(reader, further, DEFAULT_FLOW_SIZE.maxSpans);
+  const { traces } = await readTraces(reader, further, known, DEFAULT_FLOW_SIZE.maxSpans);
   const spansOf = new Map([...known, ...traces].map((spans) => [spans[0]?.traceId ?? '', spans]));
   return ids.map((traceId) => {
     const joined = new Set([traceId]);
@@ -92,24 +92,25 @@ export async function flowsAround(
   });
 }
 
-/** Traces whole or not at all (half of one would look broken), until there are so many spans. */
+/**
+ * Traces whole or not at all (half of one would look broken), until there are so many spans. As many in one question as will hold
+ * that number, if they are as large as those that are known: four questions of 50 cost the store twice as much as one of 200.
+ */
 async function readTraces(
   reader: StoreReader,
   traceIds: readonly string[],
+  known: readonly (readonly SpanData[])[],
   maxSpans: number,
 ): Promise<{ readonly traces: readonly (readonly SpanData[])[]; readonly isCut: boolean }> {
+  const knownSpans = known.reduce((sum, { length }) => sum + length, 0);
+  const atOnce = Math.ceil(maxSpans / Math.max(1, knownSpans / Math.max(1, known.length)));
+  const step = Math.min(MOST_AT_ONCE, Math.max(LEAST_AT_ONCE, atOnce));
   const traces: (readonly SpanData[])[] = [];
   let room = maxSpans;
   let isCut = false;
-  for (let at = 0; at < traceIds.length; at += AT_ONCE * TRACES_AT_ONCE) {
+  for (let at = 0; at < traceIds.length; at += step) {
     if (room <= 0) return { traces, isCut: true };
-    const some = await Promise.all(
-      Array.from({ length: AT_ONCE }, (_, i) => {
-        const from = at + i * TRACES_AT_ONCE;
-        return reader.traces(traceIds.slice(from, from + TRACES_AT_ONCE));
-      }),
-    );
-    for (const trace of some.flat())
+    for (const trace of await reader.traces(traceIds.slice(at, at + step)))
       if (trace.length > room) isCut = true;
       else {
         traces.push(trace);
