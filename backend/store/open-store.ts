@@ -27,8 +27,9 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     options.url === undefined ? await openChdb({ ...options, log }) : await openClickHouse(options);
   try {
     await migrate(engine);
+    const sampling = new SamplingStore(engine);
     // What nobody decides about any more is kept, also when somebody decides again later.
-    if (options.tailSampling !== true) await new SamplingStore(engine).forgetAllArrivals();
+    await (options.tailSampling === true ? sampling.begin() : sampling.forgetAllArrivals());
   } catch (error) {
     await engine[Symbol.asyncDispose]();
     throw error;

@@ -27,6 +27,11 @@ export interface SamplingDecision extends TraceSampling {
   readonly spans: number;
 }
 
+/** One that was made: it speaks of spans that were stored by then. */
+export interface PastDecision extends SamplingDecision {
+  readonly receivedUntilMs: number;
+}
+
 /** Two traces that a link joins, whichever way. */
 export type LinkedPair = readonly [traceId: string, otherTraceId: string];
 
@@ -65,12 +70,20 @@ export class SamplingStore {
     return Number((await this.#engine.rows('SELECT toUnixTimestamp64Milli(now64(3))'))[0]?.[0]);
   }
 
-  /** Just before the first of what arrived; undefined when nothing has. */
+  /** Marks from when on arrivals are known, unless they are; spans stored before are nobody's to take away. */
+  async begin(): Promise<void> {
+    await this.#engine.command(
+      `INSERT INTO arrivals (trace_id, first_start, last_end, spans, errors, operations)
+       SELECT toFixedString('', 16), 0, 0, 0, 0, [] WHERE (SELECT count() FROM arrivals) = 0`,
+    );
+  }
+
+  /** From when on all that arrived is known; undefined when nothing is. */
   async firstArrivalMs(): Promise<number | undefined> {
     const [row] = await this.#engine.rows(
       'SELECT count(), toUnixTimestamp64Milli(min(received)) FROM arrivals',
     );
-    return row === undefined || row[0] === '0' ? undefined : Number(row[1]) - 1;
+    return row === undefined || row[0] === '0' ? undefined : Number(row[1]);
   }
 
   /** The end of the span of time after `fromMs` in which some `rows` rows arrived; `untilMs` when there are fewer. */
@@ -138,7 +151,7 @@ export class SamplingStore {
   }
 
   /** The latest decision about each of these, of those made after `sinceMs`. */
-  async decisions(traceIds: readonly string[], sinceMs: number): Promise<readonly SamplingDecision[]> {
+  async decisions(traceIds: readonly string[], sinceMs: number): Promise<readonly PastDecision[]> {
     return await inBatches(traceIds, (batch) =>
       this.#decisions(`received_until > ${time(sinceMs)} AND trace_id IN ${traceSet(batch)}`),
     );
@@ -149,10 +162,10 @@ export class SamplingStore {
     return (await this.#decisions(`trace_id = ${sqlTraceId(traceId)}`))[0];
   }
 
-  async #decisions(where: string): Promise<readonly SamplingDecision[]> {
+  async #decisions(where: string): Promise<readonly PastDecision[]> {
     const rows = await this.#engine.rows(
       `SELECT lower(hex(trace_id)), argMax(kept, received_until), argMax(policy, received_until),
-        argMax(probability, received_until), argMax(spans, received_until)
+        argMax(probability, received_until), argMax(spans, received_until), toUnixTimestamp64Milli(max(received_until))
        FROM sampled WHERE ${where} GROUP BY trace_id`,
     );
     return rows.map((row) => ({
@@ -161,6 +174,7 @@ export class SamplingStore {
       policy: row[2] as string,
       probability: row[3] as number,
       spans: Number(row[4]),
+      receivedUntilMs: Number(row[5]),
     }));
   }
 
@@ -184,15 +198,15 @@ export class SamplingStore {
   }
 
   /**
-   * Begins to take away the spans of the traces decided against with this `receivedUntilMs`; `range`, when known, holds the starts
-   * of all of them and spares the engine the rest. It goes on by itself, also after a crash; asked for twice, it finds nothing the
-   * second time.
+   * Begins to take away what was stored since `sinceMs` of the traces decided against with this `receivedUntilMs`; `range`, when
+   * known, holds the starts of all of them and spares the engine the rest. It goes on by itself, also after a crash; asked for
+   * twice, it finds nothing the second time.
    */
-  async drop(receivedUntilMs: number, range?: TimeRange): Promise<void> {
+  async drop(receivedUntilMs: number, sinceMs: number, range?: TimeRange): Promise<void> {
     const until = time(receivedUntilMs);
     const started = range ? `${within('start', range)} AND ` : '';
     await this.#engine.command(
-      `ALTER TABLE spans DELETE WHERE ${started}received <= ${until}
+      `ALTER TABLE spans DELETE WHERE ${started}received >= ${time(sinceMs)} AND received <= ${until}
         AND trace_id IN (SELECT trace_id FROM sampled WHERE received_until = ${until} AND kept = 0)
        SETTINGS mutations_sync = 0`,
     );
@@ -271,7 +285,7 @@ function traceSet(traceIds: readonly string[]): string {
 }
 
 function receivedIn(fromMs: number, untilMs: number): string {
-  return `received > ${time(fromMs)} AND received <= ${time(untilMs)}`;
+  return `received > ${time(fromMs)} AND received <= ${time(untilMs)} AND spans > 0`;
 }
 
 function time(ms: number): string {

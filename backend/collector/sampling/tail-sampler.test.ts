@@ -140,7 +140,7 @@ void test(
     await settle(store, pass, 4);
     assert.deepEqual(await sizes(store, [...sent, ...processed]), [4, 0, 5, 0]);
     for (const [one] of [sent[0], failed] as (readonly SpanData[])[])
-      assert.deepEqual(await store.sampling.decision(one?.traceId ?? ''), {
+      assert.partialDeepStrictEqual(await store.sampling.decision(one?.traceId ?? ''), {
         traceId: one?.traceId,
         kept: true,
         policy: 'status_code',
@@ -175,6 +175,37 @@ void test(
     await settle(store, pass, 1);
     assert.deepEqual(await sizes(store, [alone, lateAlone]), [0, 0]);
     assert.equal((await store.sampling.decision(lateAlone[0]?.traceId ?? ''))?.policy, 'late');
+  },
+);
+
+void test(
+  'what was kept, or stored before anybody sampled, stays when more of it comes that nobody wants',
+  { timeout },
+  async () => {
+    await using folder = await temporaryFolder();
+    const before = trace(ERROR);
+    {
+      await using store = await openStore({ dataDir: folder.path });
+      await store.writer.writeSpans(before);
+    }
+    await using store = await openStore({ dataDir: folder.path, tailSampling: true });
+    const pass = new TailSamplingPass(store.sampling, NOTHING);
+    await store.writer.writeSpans([span({ ...before[1], spanId: spanIdOf() })]);
+    await settle(store, pass, 1);
+    assert.deepEqual(await store.reader.trace(before[0]?.traceId ?? '').then(idsOf), idsOf(before));
+
+    const failed = trace(ERROR);
+    await store.writer.writeSpans(failed);
+    await settle(store, pass, 1);
+    for (let times = 1; times <= 3; times += 1) {
+      // As if so much time had passed that what arrived before is forgotten.
+      await store.sampling.forgetAllArrivals();
+      await store.writer.writeSpans([span({ ...failed[1], spanId: spanIdOf() })]);
+      await sleep(4 * NOTHING.decisionWaitMs);
+      await pass.run();
+      await untilDropped(store);
+      assert.equal((await store.reader.trace(failed[0]?.traceId ?? '')).length, 4 + times);
+    }
   },
 );
 
@@ -260,7 +291,7 @@ void test('a store opened without sampling forgets what was undecided: it stays'
     await store.writer.writeSpans(trace());
   }
   await using store = await openStore({ dataDir: folder.path, tailSampling: true });
-  assert.equal(await store.sampling.firstArrivalMs(), undefined);
+  assert.deepEqual(await store.sampling.arrived(0, Date.now() + 60_000), []);
   assert.deepEqual(await sizes(store, [dull]), [4]);
 });
 

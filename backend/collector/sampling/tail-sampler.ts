@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../../server/log.ts';
-import type { Arrivals, SamplingDecision, SamplingStore } from '../../store/tail-sampling.ts';
+import type { Arrivals, PastDecision, SamplingDecision, SamplingStore } from '../../store/tail-sampling.ts';
 import { decideFlow } from './decide-flow.ts';
 import { findFlows } from './flows.ts';
 import { MAX_WAITS, RareShapes, type TailSampling } from './policies.ts';
@@ -20,6 +20,13 @@ export interface TailSampler extends AsyncDisposable {
 const MAX_ARRIVALS_PER_PASS = 30_000;
 const MIN_EVERY_MS = 200;
 const MAX_EVERY_MS = 60_000;
+/**
+ * A kept trace of which more comes is written down as kept again after so many waits; decisions are remembered for so many more than
+ * arrivals. So whatever a pass may take away, it knows of all that arrived of it, or that it was kept.
+ */
+const RENEWED_WAITS = 2;
+const REMEMBERED_WAITS = 3;
+const NOTHING = { kept: 0, dropped: 0, isBehind: false };
 /** How often to look whether the engine is done with a delete. */
 const POLL_MS = 500;
 /** How often to say that it fails. */
@@ -102,39 +109,42 @@ export class TailSamplingPass {
     const store = this.#store;
     const { decisionWaitMs } = this.#policies;
     const now = await store.now();
-    const from = (this.#cursor ??= await this.#resume());
+    const since = await store.firstArrivalMs();
+    if (since === undefined) return NOTHING;
+    const from = this.#cursor ?? (await this.#resume(since));
     const last = now - decisionWaitMs;
-    if (from === undefined || last <= from) return { kept: 0, dropped: 0, isBehind: false };
+    if (last <= from) return NOTHING;
     const until = await store.sliceEnd(from, last, MAX_ARRIVALS_PER_PASS);
-    const { decisions, range } = await this.#decide(await store.arrived(from, until), now);
+    const known = new Known(store, since - REMEMBERED_WAITS * decisionWaitMs);
+    const arrived = await store.arrived(from, until);
+    const decisions = await this.#decide(arrived, known, now);
+    const dropped = decisions.filter(({ kept }) => !kept);
+    // What fails from here on may be half done: it is gone about as after a death.
+    this.#cursor = undefined;
     const receivedUntil = until + this.#slackMs;
-    await store.decide(decisions, receivedUntil);
-    const dropped = decisions.filter(({ kept }) => !kept).length;
-    if (dropped > 0) await store.drop(receivedUntil, range);
+    const old = known.keptBefore(arrived, until - RENEWED_WAITS * decisionWaitMs);
+    await store.decide([...decisions, ...old], receivedUntil);
+    if (dropped.length > 0) await store.drop(receivedUntil, since, known.rangeOf(dropped));
     this.#cursor = until;
     this.counts.add(decisions);
     await store.forgetArrivals(until - (MAX_WAITS + 1) * decisionWaitMs);
-    return { kept: decisions.length - dropped, dropped, isBehind: until < last };
+    return { kept: decisions.length - dropped.length, dropped: dropped.length, isBehind: until < last };
   }
 
   /** Where the pass before the last death ended, having made sure that what it decided is done. */
-  async #resume(): Promise<number | undefined> {
+  async #resume(since: number): Promise<number> {
     const decided = await this.#store.lastDecidedMs();
-    if (decided === undefined) return await this.#store.firstArrivalMs();
-    await this.#store.drop(decided);
+    if (decided === undefined) return since;
+    await this.#store.drop(decided, since);
     return decided - this.#slackMs;
   }
 
-  async #decide(
-    arrived: readonly string[],
-    now: number,
-  ): Promise<{ readonly decisions: readonly SamplingDecision[]; readonly range: Range }> {
-    const known = new Known(this.#store, now - MAX_WAITS * this.#policies.decisionWaitMs);
+  async #decide(arrived: readonly string[], known: Known, now: number): Promise<readonly SamplingDecision[]> {
     await known.learn(arrived);
     const open = arrived.filter((traceId) => known.isOpen(traceId));
     const flows = await findFlows(open, (traceIds) => this.#store.linked(traceIds));
     await known.learn(flows.flatMap(({ traceIds }) => traceIds));
-    const decisions = flows.flatMap(({ traceIds, whole }) =>
+    return flows.flatMap(({ traceIds, whole }) =>
       decideFlow(
         traceIds.map((traceId) => known.member(traceId)),
         whole,
@@ -143,7 +153,6 @@ export class TailSamplingPass {
         now,
       ),
     );
-    return { decisions, range: known.rangeOf(decisions.filter(({ kept }) => !kept)) };
   }
 }
 
@@ -158,7 +167,7 @@ class Known {
   readonly #sinceMs: number;
   readonly #asked = new Set<string>();
   readonly #arrivals = new Map<string, Arrivals>();
-  readonly #decisions = new Map<string, SamplingDecision>();
+  readonly #decisions = new Map<string, PastDecision>();
 
   constructor(store: SamplingStore, sinceMs: number) {
     this.#store = store;
@@ -178,6 +187,14 @@ class Known {
     const earlier = this.#decisions.get(traceId);
     if (earlier === undefined) return true;
     return !earlier.kept && earlier.spans !== this.#arrivals.get(traceId)?.spans;
+  }
+
+  /** Those of these that were kept so long ago that it would soon be forgotten. */
+  keptBefore(traceIds: readonly string[], ms: number): readonly SamplingDecision[] {
+    return traceIds.flatMap((traceId) => {
+      const earlier = this.#decisions.get(traceId);
+      return earlier?.kept && earlier.receivedUntilMs < ms ? [earlier] : [];
+    });
   }
 
   member(traceId: string) {
