@@ -23,7 +23,7 @@ export function FirstRequest({ title = 'No trace has arrived yet' }: { readonly 
   return (
     <section className="first" aria-labelledby="first-title">
       <h2 id="first-title">{title}</h2>
-      <p className="dim">Every call of a function leaves one here. Three ways to the first:</p>
+      <p className="dim">Every call of a function leaves a trace here. Three ways to the first:</p>
       <ol>
         {COMMANDS.map(({ title, text, command }) => (
           <li key={title}>
