@@ -6,6 +6,7 @@ import { DEFAULT_DATA, DEFAULT_PORTS, nearestData, type Settings } from './setti
 import { terminal } from './terminal-text.ts';
 import { outputOption, verb } from './verbs/flags.ts';
 import { registerVerbs } from './verbs/register.ts';
+import type { Running } from './up.ts';
 import * as traceVerbs from './trace/verbs.ts';
 import * as flowVerb from './flow.ts';
 import * as mcpVerb from './mcp/verb.ts';
@@ -72,27 +73,17 @@ serverFlags(program.command('up'))
   .description('run everything on this machine: platform, agent, backend and UI')
   .option('--specdir <dir>', 'apply the specs in this directory at start')
   .addHelpText('after', '\nExamples:\n  spoor up\n  spoor up --data /var/lib/spoor --router-port 0 -o json')
-  .action(async (flags: ServerFlags & { specdir?: string }) => {
-    const { up, sayOnStderr } = await import('./up.ts');
-    const { untilStopSignal } = await import('../server/stop.ts');
-    const stopped = untilStopSignal();
-    const { startUiBuild } = await import('./ui-build.ts');
-    const ui = startUiBuild(sayOnStderr);
-    const running = await up({ settings: settingsOf(flags), uiDir: ui.dir, say: sayOnStderr });
-    try {
+  .action((flags: ServerFlags & { specdir?: string }) =>
+    whileRunning(flags, async ({ endpoints }, stopped) => {
       if (flags.specdir !== undefined) {
         const { applyDirectory } = await import('./verbs/spec.ts');
-        await applyDirectory(running.endpoints.internal, flags.specdir, { wait: true });
+        await applyDirectory(endpoints.internal, flags.specdir, { wait: true });
       }
-      if (flags.output === 'json') console.log(JSON.stringify({ ready: true, ...running.endpoints }));
-      else printAddresses(running.endpoints);
+      if (flags.output === 'json') console.log(JSON.stringify({ ready: true, ...endpoints }));
+      else printAddresses(endpoints);
       await stopped;
-      sayOnStderr('stopping');
-    } finally {
-      await ui.cancel();
-      await running[Symbol.asyncDispose]();
-    }
-  });
+    }),
+  );
 
 serverFlags(program.command('demo'))
   .description('run everything, deploy Greetings as a Service, call it, and draw its trace')
@@ -106,35 +97,24 @@ serverFlags(program.command('demo'))
   )
   .option('--once', 'stop after the traces are drawn')
   .addHelpText('after', '\nExamples:\n  spoor demo\n  spoor demo --fault crash --once')
-  .action(async (flags: ServerFlags & { fault?: 'slow' | 'error' | 'crash' | 'timeout'; once?: boolean }) => {
-    const { up, sayOnStderr } = await import('./up.ts');
-    const { untilStopSignal } = await import('../server/stop.ts');
-    const { demo } = await import('./demo.ts');
-    const { startUiBuild } = await import('./ui-build.ts');
-    const stopped = untilStopSignal();
-    const ui = startUiBuild(sayOnStderr);
-    const running = await up({ settings: settingsOf(flags), uiDir: ui.dir, say: sayOnStderr });
-    try {
+  .action((flags: ServerFlags & { fault?: 'slow' | 'error' | 'crash' | 'timeout'; once?: boolean }) =>
+    whileRunning(flags, async ({ endpoints }, stopped, uiBuilt) => {
+      const { demo } = await import('./demo.ts');
       const story = demo({
-        endpoints: running.endpoints,
+        endpoints,
         fault: flags.fault,
         ...terminal(),
         startedAt,
         print: (line) => console.log(line),
       });
       const interrupted = (await Promise.race([story.then(() => undefined), stopped])) !== undefined;
-      if (!interrupted && flags.once !== true) {
-        await ui.built;
-        printAddresses(running.endpoints);
-        console.log('\nCtrl-C stops everything; what was traced stays in the data directory.');
-        await stopped;
-      }
-      sayOnStderr('stopping');
-    } finally {
-      await ui.cancel();
-      await running[Symbol.asyncDispose]();
-    }
-  });
+      if (interrupted || flags.once === true) return;
+      await uiBuilt;
+      printAddresses(endpoints);
+      console.log('\nCtrl-C stops everything; what was traced stays in the data directory.');
+      await stopped;
+    }),
+  );
 
 partFlags(program.command('platform'))
   .description('the platform alone: router, executor, topics, triggers')
@@ -347,6 +327,26 @@ interface ServerFlags extends ExtraPortFlags, RetentionFlags, TailSamplingFlags 
   readonly kafka?: string;
   readonly token?: string;
   readonly output?: string;
+}
+
+/** Starts everything, gives it to `use`, and stops it in order when that has ended. */
+async function whileRunning(
+  flags: ServerFlags,
+  use: (running: Running, stopped: Promise<NodeJS.Signals>, uiBuilt: Promise<void>) => Promise<void>,
+): Promise<void> {
+  const { up, sayOnStderr } = await import('./up.ts');
+  const { untilStopSignal } = await import('../server/stop.ts');
+  const { startUiBuild } = await import('./ui-build.ts');
+  const stopped = untilStopSignal();
+  const ui = startUiBuild(sayOnStderr);
+  const running = await up({ settings: settingsOf(flags), uiDir: ui.dir, say: sayOnStderr });
+  try {
+    await use(running, stopped, ui.built);
+    sayOnStderr('stopping');
+  } finally {
+    await ui.cancel();
+    await running[Symbol.asyncDispose]();
+  }
 }
 
 function serverFlags(command: Command): Command {

@@ -188,7 +188,8 @@ function sayProblem(say: (line: string) => void, name: string, line: string): vo
   try {
     level = (JSON.parse(line) as { level?: unknown }).level;
   } catch {
-    level = 'error';
+    // Not of our log: what a program under it, or Node itself, has to say.
+    level = 'warn';
   }
   if (level === 'warn' || level === 'error' || level === 'fatal')
     say(`${name}: ${level === 'warn' ? '' : 'error: '}${messageOf(line)}`);
