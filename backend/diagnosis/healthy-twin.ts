@@ -85,8 +85,19 @@ function comparable(run: Run, others: readonly Run[]): { runs: readonly Run[]; r
     [...run.versions].every(([name, version]) => other.versions.get(name) === version),
   );
   return versions.length >= 3
-    ? { runs: versions, reason: 'same functions in the same versions' }
-    : { runs: alike, reason: 'same functions' };
+    ? { runs: beforeOrAfter(run, versions), reason: 'same functions in the same versions' }
+    : { runs: beforeOrAfter(run, alike), reason: 'same functions' };
+}
+
+/** Those that were not under way at the same time, if there are enough: what held this run up held them up as well. */
+function beforeOrAfter(run: Run, others: readonly Run[]): readonly Run[] {
+  const { startUnixNano, wallNano } = run.account;
+  const apart = others.filter(
+    ({ account }) =>
+      account.startUnixNano + account.wallNano <= startUnixNano ||
+      account.startUnixNano >= startUnixNano + wallNano,
+  );
+  return apart.length >= 3 ? apart : others;
 }
 
 function differencesOf(run: Run, twin: Run): StageDifference[] {

@@ -597,6 +597,16 @@ void test('the twin is the typical healthy run of the same versions, and the dif
   assert.equal(Math.round(Number(first?.deltaNano) / 1e6), 900);
 });
 
+void test('runs that were held up at the same time do not say what is usual', () => {
+  const later = [1, 2, 3, 4].map((i) => greeting(`later${i}`, {}, { after: -1, ms: 10_000 * i }));
+  const burst = [1, 2, 3, 4, 5, 6, 7, 8].map((i) => greeting(`burst${i}`, {}, { after: 16, ms: 150 * i }));
+  const found = judge(greeting('x', {}, { after: 16, ms: 1_350 }), [...burst, ...later]);
+  assert.equal(found.outcome, 'slow');
+  assert.deepEqual([found.causes[0]?.kind, found.causes[0]?.owner], ['slow handler', 'greeter']);
+  // Where nothing else is known, they have to do.
+  assert.match(judge(greeting('x', {}, { after: 16, ms: 1_350 }), burst).summary, /usually \d/);
+});
+
 function judge(
   spans: readonly SpanData[],
   others: readonly (readonly SpanData[])[],

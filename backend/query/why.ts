@@ -106,8 +106,20 @@ async function runsLike(reader: StoreReader, run: Run, own: readonly string[]): 
   const found = traces.filter((spans) => !own.includes(spans[0]?.traceId ?? ''));
   if (own.length === 1) return found.map(toOwnRun);
   // A flow over several traces is compared with whole flows.
-  const flows = await flowsAround(reader, found.slice(0, MAX_FOLLOWED));
+  const flows = await flowsAround(reader, newestAndBefore(found, start));
   return flows.map(({ traceId, flow }) => runOfTrace(traceId, flow));
+}
+
+/** Of a burst the newest ones were all held up together: half of those that are followed were over before. */
+function newestAndBefore(
+  found: readonly (readonly SpanData[])[],
+  startUnixNano: bigint,
+): (readonly SpanData[])[] {
+  const before = found
+    .filter((spans) => spans.every((span) => endOf(span) <= startUnixNano))
+    .slice(0, MAX_FOLLOWED / 2);
+  const newest = found.filter((spans) => !before.includes(spans)).slice(0, MAX_FOLLOWED - before.length);
+  return [...newest, ...before];
 }
 
 /** Traces that began during this one and belong to no flow with it; asked for only when something is missing here. */
