@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { appendFileSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,6 +44,36 @@ void test('a disk that is full holds the frames back until it is not, and loses 
   assert.equal(spool.isEmpty, true);
   assert.deepEqual(spool.dropped, { spans: 0, logs: 0 });
   spool.close();
+});
+
+void test('what was delivered makes room on a disk that has no more, for it may fill it alone', () => {
+  using folder = new Folder();
+  // A limit of 100 KiB for a file stands for the small disk.
+  const script = `
+    import { Spool } from ${JSON.stringify(import.meta.resolve('./spool.ts'))};
+    import { silentLog } from ${JSON.stringify(import.meta.resolve('../../server/log.ts'))};
+    import { FRAME_HEADER_BYTES, writeFrameHeader } from ${JSON.stringify(import.meta.resolve('./frame.ts'))};
+    const spool = new Spool(process.argv[1], 64 * 1024 * 1024, silentLog());
+    const taken = [];
+    for (let number = 1; number <= 12; number += 1) {
+      const frame = new Uint8Array(FRAME_HEADER_BYTES + 30_000).fill(number);
+      writeFrameHeader(frame, 'traces', 1);
+      spool.append(frame, 'traces', 1);
+      if (spool.isHolding) break;
+      const batch = spool.read(100_000);
+      taken.push(...batch.frames.map(({ payload }) => payload[0]));
+      spool.acknowledge(batch);
+    }
+    console.log(JSON.stringify({ taken, isEmpty: spool.isEmpty, dropped: spool.dropped }));`;
+  const limited = ['-c', 'ulimit -f 200 && exec "$@"', 'sh', process.execPath];
+  const args = [...limited, '--input-type=module', '-e', script, folder.path];
+  const child = spawnSync('sh', args, { encoding: 'utf8', timeout: 60_000 });
+  assert.equal(child.status, 0, child.stderr);
+  assert.deepEqual(JSON.parse(child.stdout), {
+    taken: Array.from({ length: 12 }, (_, i) => i + 1),
+    isEmpty: true,
+    dropped: { spans: 0, logs: 0 },
+  });
 });
 
 void test('a spool goes on after a kill where it was, past a frame that broke off', () => {

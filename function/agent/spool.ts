@@ -195,6 +195,7 @@ export class Spool {
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'ENOSPC' && code !== 'EDQUOT' && code !== 'EFBIG') throw error;
       this.#discardEmptyFile();
+      if (this.#discardTakenFile()) return this.#tryAppend(frame, kind, items);
       if (this.#held.length === 0) this.#log.error({ code, dir: this.#dir }, 'the disk of the spool is full');
       return false;
     }
@@ -214,6 +215,15 @@ export class Spool {
     this.#writing = undefined;
     closeSync(file.fd);
     rmSync(join(this.#dir, `${file.number}.spool`), { force: true });
+  }
+
+  /** What was delivered is room we have ourselves: on a small disk it may be all of it, and nobody else would ever free it. */
+  #discardTakenFile(): boolean {
+    const file = this.#writing;
+    if (file === undefined || file !== this.#files[0]) return false;
+    if (file.size === 0 || this.#readOffset < file.size) return false;
+    this.#dropFirst();
+    return true;
   }
 
   /** Room for new frames: the oldest file goes. False when there is none to give. */
