@@ -8,9 +8,10 @@ import sys
 _HERE = os.path.dirname(os.path.abspath(__file__))
 if not sys.path or os.path.abspath(sys.path[0]) != _HERE:
     sys.path.insert(0, _HERE)
+from spoor_environment.leave import leave  # noqa: E402
 from spoor_environment.main import main  # noqa: E402
 
 sys.path.remove(sys.path[0])
 
 if __name__ == "__main__":
-    sys.exit(main(os.environ, sys.argv[1:]))
+    leave(main(os.environ, sys.argv[1:]))

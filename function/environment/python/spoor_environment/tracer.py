@@ -43,20 +43,13 @@ def home_of(context=None):
 
 
 class JournalSpan(trace.Span):
-    # Most spans never come to any of these.
-    _recording = False
-    _status = 0
+    # Most spans never come to any of these, nor are they asked for as long as a span goes well.
     _message = ""
-    _keys = None
-    _context = None
     _given = None
     _form = None
     _texts = ()
-    _dropped_attributes = 0
     _events = 0
     _links = 0
-    _dropped_events = 0
-    _dropped_links = 0
 
     def __init__(self, writer, limits, trace_id, span_id, state, start_ms):
         self._writer = writer
@@ -65,6 +58,14 @@ class JournalSpan(trace.Span):
         self._id = span_id
         self._state = state
         self.start_ms = start_ms
+        # Here and not in the class, where they would be looked for in vain first.
+        self._recording = False
+        self._context = None
+        self._keys = None
+        self._status = 0
+        self._dropped_attributes = 0
+        self._dropped_events = 0
+        self._dropped_links = 0
 
     def begin(self, name, kind, scope, parent, attributes, links):
         """Writes START. This or `begin_as` is called once, by the tracer."""
