@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SPAN_KIND } from '../../function/span/span-data.ts';
-import { derivedOf } from './derived.ts';
+import { derivedOf, spansOf } from './derived.ts';
 import type { LogData } from '../../function/span/span-data.ts';
 import { openStore } from './open-store.ts';
 import { RollUps } from './roll-ups.ts';
@@ -27,6 +27,7 @@ void test('what the engine is told twice, because it died meanwhile, counts once
       table: 'spans',
       columns: columns.named.map(({ name, column }) => ({ name, type: column.type })),
       block: columns.encode(),
+      as: spansOf(columns),
       derived: derivedOf(columns),
     },
     ...blocks,

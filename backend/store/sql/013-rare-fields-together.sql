@@ -2,8 +2,7 @@
 -- JSON, an array: of the events their times (ns), names, keys, values, attribute types and dropped attributes; of the links
 -- trace ids, span ids, trace states, flags, keys, values, attribute types and dropped attributes; then trace state, scope
 -- attributes, and dropped attributes, events and links of the span.
--- The columns that it stands for stay for what was written before, from which it is made when it is read or merged, and are
--- empty in what is written since (derive/packed-spans.sql says the same).
+-- It is made once of what was written before (derive/packed-spans.sql makes it since), and then takes the place of those columns (014).
 ALTER TABLE spans {on_cluster} ADD COLUMN IF NOT EXISTS more String DEFAULT
     if(
         empty(`events.time`) AND empty(`links.trace_id`) AND trace_state = '' AND scope_attributes = ''
@@ -36,3 +35,5 @@ ALTER TABLE archive {on_cluster} ADD COLUMN IF NOT EXISTS more String DEFAULT
             trace_state, scope_attributes, dropped_attributes, dropped_events, dropped_links
         ))
     ) CODEC(ZSTD(1));
+ALTER TABLE spans {on_cluster} MATERIALIZE COLUMN more SETTINGS mutations_sync = 1;
+ALTER TABLE archive {on_cluster} MATERIALIZE COLUMN more SETTINGS mutations_sync = 1;
