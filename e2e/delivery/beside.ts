@@ -9,7 +9,8 @@ import { start as startAgent } from '../../function/agent/agent.ts';
 import { OtlpSink, type Mood } from '../../function/agent/test/otlp-sink.ts';
 
 export type MoodName = 'healthy' | 'silent' | 'slow' | 'failing';
-export type Order = { readonly mood: MoodName } | 'settle' | 'forget';
+/** `catch up`: hand over what waits. `settle`: the same, and wait for what is not there yet. */
+export type Order = { readonly mood: MoodName } | 'catch up' | 'settle' | 'forget';
 
 /** Since it was last told to forget. */
 export interface Seen {
@@ -78,10 +79,7 @@ async function serve(journalDir: string, spoolDir: string): Promise<void> {
     healthy: () => undefined,
     // Given up with 503, as its connection would be by a proxy: the agent's own time-out is 15 s.
     silent: () => recovered.promise.then(() => ({ status: 503 })),
-    async slow() {
-      await sleep(SLOW_MS);
-      return undefined;
-    },
+    slow: () => Promise.race([recovered.promise, sleep(SLOW_MS, undefined, { ref: false })]),
     failing: () => ({ status: 500 }),
   };
   const dropped = () => {
@@ -104,9 +102,9 @@ async function serve(journalDir: string, spoolDir: string): Promise<void> {
     };
   };
   const obey = async (order: Order) => {
-    if (order === 'settle') {
+    if (order === 'settle' || order === 'catch up') {
       // The last spans end a moment after their answers are read.
-      await sleep(300);
+      if (order === 'settle') await sleep(300);
       await agent.drained();
       await agent.delivered(AbortSignal.timeout(SETTLE_MS));
     } else if (order === 'forget') {

@@ -3,51 +3,62 @@
  * late, answers 500, and a spool whose disk is full. The callers must not feel it, and afterwards every span must be there, or be
  * counted among the dropped.
  *
- * Each condition is held against a healthy collector in rounds, now the one first, now the other, so that what the machine does
- * besides falls on both alike. The first condition is a healthy one: how far its ratios are from 1 is the noise.
+ * Each condition is held against a healthy collector in pairs of short blocks, now the one first, now the other, so that what the
+ * machine does besides falls on both alike. The first condition is a healthy one: how far its ratios are from 1 is the noise.
+ *
+ *     broken healthy · healthy broken · broken healthy · healthy broken …        as many pairs as the calls asked for make;
+ *                                                                               look: undecided? then as many again, while there is time
  */
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Pool } from 'undici';
 import { startPlatformPart } from '../../cli/parts/platform.ts';
 import { placesOf } from '../../cli/settings.ts';
 import { silentLog } from '../../server/log.ts';
 import { spoor } from '../support/spoor.ts';
 import { Beside, type MoodName, type Seen } from './beside.ts';
+import { compareInPairs, median, type Ratio } from './ratio.ts';
 
 export interface DeliveryOptions {
-  /** Calls in each condition, over all its rounds; a healthy collector has as many beside each. */
+  /** Calls in each condition; a healthy collector has as many beside each. */
   readonly calls: number;
-  readonly rounds: number;
+  /** Calls of a block. */
+  readonly block: number;
+  /** How often the calls so far are doubled while they leave p50 or p99 undecided. */
+  readonly doublings: number;
   readonly atOnce: number;
   /** A folder on a file system of its own that is small enough to be filled; undefined: that condition is left out. */
   readonly smallDisk: string | undefined;
-  /** No round begins after so long. */
+  /** No pair begins after so long. */
   readonly maxMs: number;
 }
 
 export interface ConditionResult extends Seen {
   readonly condition: string;
-  readonly rounds: number;
-  /** In the condition and in its healthy halves together; each leaves one span of the function. */
+  readonly pairs: number;
+  /** In the condition and in its healthy blocks together; each leaves one span of the function. */
   readonly calls: number;
-  /** Calls that were not answered 200, in the condition and in its healthy halves. */
+  /** Calls that were not answered 200, in the condition and in its healthy blocks. */
   readonly errors: number;
   readonly healthyErrors: number;
-  /** Medians of the rounds. */
+  /** Medians of the blocks. */
   readonly p50Ms: number;
   readonly healthyP50Ms: number;
   readonly p99Ms: number;
   readonly healthyP99Ms: number;
-  /** Condition to healthy, `[least, median, most]` of the rounds. */
-  readonly p50Ratio: readonly number[];
-  readonly p99Ratio: readonly number[];
+  /** Condition to healthy. */
+  readonly p50: Ratio;
+  readonly p99: Ratio;
+  readonly seconds: number;
 }
 
 const FUNCTION = 'hello';
-/** What the condition lasts beyond its calls. */
-const LINGER_MS = 300;
+/** Until the code of all that is on the way is compiled. */
+const WARM_UP = 2_000;
+/** What a condition lasts at least, however short its calls: until the agent has noticed. */
+const LEAST_MS = 400;
 
 interface Condition {
   readonly name: string;
@@ -92,8 +103,9 @@ export async function runDelivery(
   );
   const { router, internal } = platform.endpoints as { router: string; internal: string };
   await deploy(internal);
-  const url = `${router}/${FUNCTION}`;
-  await callMany(url, 'warm', 500, options.atOnce);
+  const callers = new Pool(router, { connections: options.atOnce });
+  stack.defer(() => callers.destroy());
+  await callMany(callers, 'warm', WARM_UP, options.atOnce);
   await beside.tell('settle');
 
   const until = Date.now() + options.maxMs;
@@ -101,59 +113,66 @@ export async function runDelivery(
   for (const [i, condition] of conditions.entries()) {
     // What is left of the time is shared by those that are left.
     const share = Date.now() + (until - Date.now()) / (conditions.length - i);
-    onResult(await measure(condition, beside, url, options, share));
+    onResult(await measure(condition, beside, callers, options, share));
   }
 }
 
 async function measure(
   condition: Condition,
   beside: Beside,
-  url: string,
+  callers: Pool,
   options: DeliveryOptions,
   until: number,
 ): Promise<ConditionResult> {
-  const { atOnce, smallDisk } = options;
-  const count = Math.ceil(options.calls / options.rounds);
+  const { atOnce, block, smallDisk } = options;
+  const from = Date.now();
   const bad: Calls[] = [];
   const healthy: Calls[] = [];
   const call = (into: Calls[]) =>
-    callMany(url, condition.name, count, atOnce).then((calls) => into.push(calls));
+    callMany(callers, condition.name, block, atOnce).then((calls) => into.push(calls));
   const inCondition = async () => {
     const ballast = condition.fillsDisk ? join(smallDisk as string, 'ballast') : undefined;
     await beside.tell({ mood: condition.mood });
     if (ballast) fill(ballast);
-    await call(bad);
-    if (condition.mood !== 'healthy') await sleep(LINGER_MS);
+    await Promise.all([call(bad), condition.mood !== 'healthy' && sleep(LEAST_MS)]);
     if (ballast) rmSync(ballast);
     await beside.tell({ mood: 'healthy' });
-    await beside.tell('settle');
+    await beside.tell('catch up');
   };
   const inHealth = async () => {
     await call(healthy);
-    await beside.tell('settle');
+    await beside.tell('catch up');
   };
+  const ratioOf = (what: 'p50Ms' | 'p99Ms') =>
+    compareInPairs(bad.map((calls, i) => [calls[what], (healthy[i] as Calls)[what]]));
+
   await beside.tell('forget');
-  for (let round = 0; round < options.rounds && (round === 0 || Date.now() < until); round += 1) {
-    const halves = round % 2 === 0 ? [inCondition, inHealth] : [inHealth, inCondition];
-    for (const half of halves) await half();
+  let pairs = Math.ceil(options.calls / block);
+  for (let doublings = 0; ; doublings += 1) {
+    while (bad.length < pairs && (bad.length === 0 || Date.now() < until)) {
+      const halves = bad.length % 2 === 0 ? [inCondition, inHealth] : [inHealth, inCondition];
+      for (const half of halves) await half();
+    }
+    const isDecided = [ratioOf('p50Ms'), ratioOf('p99Ms')].every(({ finding }) => finding !== 'undecided');
+    if (isDecided || doublings === options.doublings || Date.now() >= until) break;
+    pairs *= 2;
   }
   const seen = await beside.tell('settle');
-  const ratio = (what: 'p50Ms' | 'p99Ms') =>
-    spread(bad.map((calls, round) => calls[what] / (healthy[round] as Calls)[what]));
   const middle = (list: readonly Calls[], what: 'p50Ms' | 'p99Ms') =>
-    round3(median(list.map((calls) => calls[what])));
+    median(list.map((calls) => calls[what]));
   return {
     condition: condition.name,
-    rounds: bad.length,
-    calls: 2 * bad.length * count,
+    pairs: bad.length,
+    calls: 2 * bad.length * block,
     errors: sumOf(bad),
     healthyErrors: sumOf(healthy),
     p50Ms: middle(bad, 'p50Ms'),
     healthyP50Ms: middle(healthy, 'p50Ms'),
     p99Ms: middle(bad, 'p99Ms'),
     healthyP99Ms: middle(healthy, 'p99Ms'),
-    p50Ratio: ratio('p50Ms'),
-    p99Ratio: ratio('p99Ms'),
+    p50: ratioOf('p50Ms'),
+    p99: ratioOf('p99Ms'),
+    seconds: Math.round((Date.now() - from) / 1_000),
     ...seen,
   };
 }
@@ -172,16 +191,16 @@ async function deploy(internal: string): Promise<void> {
   }
 }
 
-async function callMany(url: string, call: string, count: number, atOnce: number): Promise<Calls> {
+async function callMany(router: Pool, call: string, count: number, atOnce: number): Promise<Calls> {
   const latencies: number[] = [];
   let errors = 0;
   let left = count;
-  const target = `${url}?call=${encodeURIComponent(call)}`;
+  const path = `/${FUNCTION}?call=${encodeURIComponent(call)}`;
   const caller = async () => {
     while (left-- > 0) {
       const from = performance.now();
-      const isOk = await fetch(target).then(
-        async (response) => (await response.text()) === 'hello' && response.status === 200,
+      const isOk = await router.request({ path, method: 'GET' }).then(
+        async ({ statusCode, body }) => (await body.text()) === 'hello' && statusCode === 200,
         () => false,
       );
       latencies.push(performance.now() - from);
@@ -207,19 +226,4 @@ function fill(path: string): void {
 
 function sumOf(list: readonly Calls[]): number {
   return list.reduce((sum, { errors }) => sum + errors, 0);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  if (sorted.length % 2 === 1) return sorted[middle] as number;
-  return ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
-}
-
-function spread(values: readonly number[]): number[] {
-  return [Math.min(...values), median(values), Math.max(...values)].map(round3);
-}
-
-function round3(value: number): number {
-  return Math.round(value * 1_000) / 1_000;
 }
