@@ -19,6 +19,8 @@ export interface Fault {
   readonly owner?: string;
   /** Makes it happen once; gives the trace it happened in. */
   readonly plant: (site: Site) => Promise<string>;
+  /** How many runs it spoils, its own included; one if not given. */
+  readonly spoils?: number;
   /** The same without the fault, to have something to compare with. */
   readonly healthy: (site: Site) => Promise<string>;
   /** The trace has arrived in full. */
@@ -289,6 +291,7 @@ export const FAULTS: readonly Fault[] = [
       for (let i = 0; i < 8; i += 1) await send('work', { sleepMs: 200 })(site);
       return send('work', {})(site);
     },
+    spoils: 9,
     healthy: send('work', {}),
     arrived: isConsumed,
   },
@@ -344,6 +347,7 @@ export const FAULTS: readonly Fault[] = [
       await send('work', { sleepMs: 1_200 })(site);
       return send('work', {})(site);
     },
+    spoils: 2,
     healthy: send('work', {}),
     arrived: isConsumed,
   },

@@ -43,9 +43,10 @@ export interface Result {
   readonly claims: readonly string[];
 }
 
-/** Healthy runs before the first fault of a kind, and between two. */
+/** Healthy runs before the first fault of a kind. */
 const FIRST_HEALTHY = 6;
-const HEALTHY_BETWEEN = 2;
+/** And between two, for each run that the fault spoils: what happens more often than not is what is usual. */
+const HEALTHY_FOR_EACH_SPOILT = 2;
 const ARRIVAL_TIMEOUT_MS = 30_000;
 /** The longest planting waits out three tries of five seconds each. */
 const PLANT_TIMEOUT_MS = 60_000;
@@ -80,7 +81,8 @@ async function scoreOf(fault: Fault, site: Site, { runs, say }: Options, deadlin
   let right = 0;
   let cited = 0;
   for (; done < runs && (done === 0 || performance.now() < deadline); done += 1) {
-    const found = await plantAndAsk(fault, site, done === 0 ? FIRST_HEALTHY : HEALTHY_BETWEEN).catch(
+    const between = HEALTHY_FOR_EACH_SPOILT * (fault.spoils ?? 1);
+    const found = await plantAndAsk(fault, site, done === 0 ? FIRST_HEALTHY : between).catch(
       (error: unknown) => ({ error: error instanceof Error ? error.message : String(error) }),
     );
     const first = 'error' in found ? undefined : found.why.causes[0];
