@@ -9,7 +9,7 @@
  *     broken healthy · healthy broken · broken healthy · healthy broken …        as many pairs as the calls asked for make;
  *                                                                               look: undecided? then as many again, while there is time
  */
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -134,8 +134,11 @@ async function measure(
     const ballast = condition.fillsDisk ? join(smallDisk as string, 'ballast') : undefined;
     await beside.tell({ mood: condition.mood });
     if (ballast) fill(ballast);
+    // The agent makes room by giving up what was delivered: that is taken too.
+    const more = ballast ? setInterval(() => fill(ballast), 10) : undefined;
     await Promise.all([call(bad), condition.mood !== 'healthy' && sleep(LEAST_MS)]);
-    if (ballast) rmSync(ballast);
+    clearInterval(more);
+    if (ballast) rmSync(ballast, { force: true });
     await beside.tell({ mood: 'healthy' });
     await beside.tell('catch up');
   };
@@ -213,8 +216,8 @@ async function callMany(router: Pool, call: string, count: number, atOnce: numbe
   return { errors, p50Ms: quantile(0.5), p99Ms: quantile(0.99) };
 }
 
+/** Until nothing more fits. */
 function fill(path: string): void {
-  writeFileSync(path, '');
   for (let bytes = 1024 * 1024; bytes >= 1;) {
     try {
       appendFileSync(path, Buffer.alloc(bytes));
