@@ -65,7 +65,9 @@ function signalOf(request: IncomingMessage): 'traces' | 'logs' {
     throw new Failure(
       'collector',
       'not_found',
-      `cannot find [${path?.slice(0, 200)}]: OTLP goes to /v1/traces and /v1/logs`,
+      path === '/v1/metrics'
+        ? 'cannot take metrics [/v1/metrics]: traces and logs are kept here; OTEL_METRICS_EXPORTER=none tells an SDK not to send them'
+        : `cannot find [${path?.slice(0, 200)}]: OTLP goes to /v1/traces and /v1/logs`,
     );
   if (request.method !== 'POST')
     throw new Failure('collector', 'method_not_allowed', `cannot ${request.method} ${path}: use POST`);

@@ -53,7 +53,10 @@ export function healthyTwin(run: Run, others: readonly Run[]): Twin | undefined 
   return {
     run: twin,
     candidates: runs.length,
-    reason: `${reason}; typical: its ${ms(twin.account.wallNano)} ms are in the middle of ${runs.length}`,
+    reason:
+      runs.length === 1
+        ? `${reason}; the only one`
+        : `${reason}; typical: its ${ms(twin.account.wallNano)} ms are in the middle of ${runs.length}`,
     differences: differencesOf(run, twin),
   };
 }

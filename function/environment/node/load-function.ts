@@ -20,10 +20,11 @@ export async function loadFunction(path: string, entry: string, preferEsm: boole
   }
   const found = exportName ? namedExport(exported, exportName) : defaultExport(exported);
   if (typeof found === 'function') return found as UserFunction;
+  const functions = functionsOf(exported);
   throw new LoadFailure(
     `cannot use ${exportName ? `the export [${exportName}]` : 'the default export'} of [${file}]: ` +
       `${found === undefined ? 'there is none' : `it is of type ${found === null ? 'null' : typeof found}, not a function`}; ` +
-      `the file exports ${listOf(functionsOf(exported))}`,
+      `the file exports ${functions.length === 0 ? 'no function' : listOf(functions)}`,
   );
 }
 
