@@ -48,6 +48,8 @@ export async function runKillPack(options: KillPackOptions): Promise<KillPackRes
       }
     });
     await Promise.all(workers);
+    // What raised lives on, and with it the span it left open: until its instance ends.
+    await tell(up, ['fn', 'delete', '--name', 'dying-python']);
     return await compare(up, deaths, options);
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -95,10 +97,12 @@ async function deploy(up: SpoorUp): Promise<void> {
     fn('looping-node', 'node', 'dying.js', '--fntimeout', '1'),
     fn('looping-python', 'python', 'dying.py', '--fntimeout', '1'),
   ];
-  for (const verb of verbs) {
-    const done = await spoor(verb, { env: { SPOOR_SERVER: up.internal } });
-    if (done.exitCode !== 0) throw new Error(`spoor ${verb.join(' ')}: ${done.stderr}`);
-  }
+  for (const verb of verbs) await tell(up, verb);
+}
+
+async function tell(up: SpoorUp, verb: readonly string[]): Promise<void> {
+  const done = await spoor(verb, { env: { SPOOR_SERVER: up.internal } });
+  if (done.exitCode !== 0) throw new Error(`spoor ${verb.join(' ')}: ${done.stderr}`);
 }
 
 async function die(up: SpoorUp, plan: Plan, truth: string): Promise<Death> {

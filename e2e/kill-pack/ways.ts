@@ -36,7 +36,8 @@ function ended(reason: string, signal?: string, exitCode?: number) {
     const faults = root.status.code === STATUS_CODE.error ? [] : ['the root span is no error'];
     for (const [name, value] of Object.entries(wanted)) {
       const actual = attributeOf(root, name);
-      if (actual !== value) faults.push(`${name} of the root span is ${actual}, must be ${value}`);
+      if (actual !== value)
+        faults.push(`${name} of the root span is ${actual}, must be ${value} (${root.status.message})`);
     }
     return faults;
   };

@@ -12,8 +12,7 @@ _exit_now = os._exit
 def leave(code):
     """
     As the interpreter would, but that it does not take itself apart: it does that under the feet of threads which still run, ours
-    that wait on their connections and the function's, and now and then one of them dies of it and the process with it, by a
-    signal that nobody sent.
+    that wait on their connections and the function's, and a process may die of that by a signal that nobody sent.
     """
     try:
         # Threads that are no daemons are waited for, as ever.
