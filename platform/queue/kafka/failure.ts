@@ -20,6 +20,11 @@ export function isTopicGone(error: unknown): boolean {
   );
 }
 
+/** True when a partition's leader is being chosen, as just after its topic was made or a broker died: it is there in a moment. */
+export function isBetweenLeaders(error: unknown): boolean {
+  return leavesOf(error).some((leaf) => LEADERLESS.has(apiIdOf(leaf) ?? ''));
+}
+
 export function hasApiError(error: unknown, id: string): boolean {
   return leavesOf(error).some((leaf) => apiIdOf(leaf) === id);
 }
@@ -34,6 +39,13 @@ const GONE: ReadonlySet<string> = new Set([
   'UNKNOWN_TOPIC_OR_PARTITION',
   'UNKNOWN_TOPIC_ID',
   'INCONSISTENT_TOPIC_ID',
+]);
+
+const LEADERLESS: ReadonlySet<string> = new Set([
+  'LEADER_NOT_AVAILABLE',
+  'NOT_LEADER_OR_FOLLOWER',
+  'FENCED_LEADER_EPOCH',
+  'UNKNOWN_LEADER_EPOCH',
 ]);
 
 const REASON_OF: Readonly<Record<string, Reason>> = {

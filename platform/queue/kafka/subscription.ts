@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SubscribeOptions, Subscription } from '../queue.ts';
 import type { KafkaClients } from './clients.ts';
-import { kafkaFailure } from './failure.ts';
+import { isBetweenLeaders, kafkaFailure } from './failure.ts';
 import { Session, type Ended, type Memory } from './session.ts';
 
 const FIRST_BACK_OFF_MS = 250;
 const MAX_BACK_OFF_MS = 10_000;
+/** Tries, one each FIRST_BACK_OFF_MS, before a leader that is still not there is worth telling. */
+const MAX_LEADERLESS = 20;
 /** How soon a topic that comes back is seen. */
 const TOPIC_POLL_MS = 250;
 
@@ -68,6 +70,7 @@ class KafkaSubscription implements Subscription {
     const { topic, group, onError } = this.#options;
     const { signal } = this.#stopping;
     let backOffMs = FIRST_BACK_OFF_MS;
+    let leaderless = 0;
     while (!signal.aborted) {
       let error: unknown;
       try {
@@ -75,10 +78,16 @@ class KafkaSubscription implements Subscription {
         if (topicId === undefined) break;
         error = await this.#session(topicId, () => {
           backOffMs = FIRST_BACK_OFF_MS;
+          leaderless = 0;
           tried();
         });
       } catch (thrown) {
         error = thrown;
+      }
+      if (isBetweenLeaders(error) && leaderless < MAX_LEADERLESS) {
+        leaderless += 1;
+        await sleep(FIRST_BACK_OFF_MS, undefined, { signal }).catch(() => {});
+        continue;
       }
       tried();
       if (error === undefined || signal.aborted) continue;
