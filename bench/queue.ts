@@ -13,7 +13,8 @@
  * instead of by its client within the process (`local`). SPOOR_BENCH_PROFILE=DIR leaves a CPU profile of the last round there.
  */
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Session } from 'node:inspector/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -140,8 +141,9 @@ async function run(
   const queue: Queue = stack.use(
     brokers ? await openKafka({ brokers }) : await openEmbeddedLog({ path: join(folder, 'topics.db') }),
   );
-  const journals = join(folder, 'journals');
-  await mkdir(journals);
+  // In memory, as everywhere: pages of a file on disk are written back while they are written to.
+  const journals = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'spoor-bench-'));
+  stack.defer(() => rm(journals, { recursive: true, force: true }));
   const tracingOf = (service: string) =>
     stack.use(
       startTracing({
