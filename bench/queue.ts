@@ -1,17 +1,19 @@
 /**
  * Messages per second through a Node echo function and their latency, tracing on and off, on the embedded log and on Kafka.
  *
- *     node bench/queue.ts [--messages 12000] [--rounds 5] [--maker embedded|kafka] [--client local|http|both] [--no-whole]
+ *     node bench/queue.ts [--messages 12000] [--rounds 3] [--maker embedded|kafka] [--client local|http|both] [--no-whole]
  *
  * Router, executor, queue and trigger run in this process, as in `spoor platform`; the function is an instance of its own. With
  * tracing on everybody writes journals (the agent that drains them is measured in bench/agent.ts). Off: no journal, and the
- * function samples nothing. Rounds alternate, medians count. Latency is from produce to the answer's record, one message at a
+ * function samples nothing. The two live side by side, warmed up, and drain a share of the messages in turn, as they differ by less
+ * than the machine does within a minute; medians of such pairs count. Latency is from produce to the answer's record, one message at a
  * time. CPU is user and system time for a message of each process; where rate × the busiest of them comes to 1 s, that process
  * is what limits, and where their sum comes to the number of cores, the machine is.
  *
  * `--client both` runs each round also with the trigger calling the router over HTTP, as another process would (`http`),
  * instead of by its client within the process (`local`). SPOOR_BENCH_PROFILE=DIR leaves a CPU profile of the last round there.
  */
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -41,7 +43,9 @@ import { runWhole } from './queue/whole.ts';
 
 const PARTITIONS = 12;
 const PARALLELISM = 4;
-const LATENCY_MESSAGES = 300;
+const LATENCY_MESSAGES = 50;
+/** How often each of both drains its share in a round. */
+const TURNS = 6;
 /** Each round has a function process of its own, which first has to compile what it runs. */
 const WARM_UP = 5_000;
 const WHOLE_MESSAGES = 20_000;
@@ -59,7 +63,7 @@ type Client = 'local' | 'http';
 const { values } = parseArgs({
   options: {
     messages: { type: 'string', default: '12000' },
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '3' },
     maker: { type: 'string' },
     client: { type: 'string', default: 'local' },
     whole: { type: 'boolean', default: true },
@@ -76,11 +80,18 @@ for (const maker of makers) {
   const variants = clients.flatMap((client) =>
     (['off', 'on'] as const).map((tracing) => ({ client, tracing, results: [] as Round[] })),
   );
-  // The first run of a process compiles what the others only run: it counts for nobody.
-  await run(true, clients[0] as Client, kafka?.brokers);
   for (let round = 0; round < rounds; round += 1)
-    for (const { client, tracing, results } of round % 2 === 0 ? variants : variants.toReversed())
-      results.push(await run(tracing === 'on', client, kafka?.brokers));
+    for (const client of clients) {
+      await using off = await open(false, client, kafka?.brokers);
+      await using on = await open(true, client, kafka?.brokers);
+      const both = variants
+        .filter((each) => each.client === client)
+        .map(({ tracing, results }) => ({ results, bench: tracing === 'on' ? on : off }));
+      for (const { bench } of both) await bench.drain(WARM_UP);
+      for (let turn = 0; turn < TURNS; turn += 1)
+        for (const { bench, results } of turn % 2 === 0 ? both : both.toReversed())
+          results.push(await bench.drain(Math.ceil(messages / TURNS)));
+    }
   for (const { client, tracing, results } of variants)
     tell(`${maker}, ${client} client, tracing ${tracing}`, results);
   if (values.whole) await tellWhole(maker, kafka?.brokers);
@@ -129,11 +140,16 @@ function tellRatio(
   console.log(`${what} ${median(ratios).toFixed(3)} (pairs ${ratios.map((r) => r.toFixed(3)).join(' ')})`);
 }
 
-async function run(
+interface Bench extends AsyncDisposable {
+  /** Puts so many messages into the topic and waits for their answers; then some one by one. */
+  drain(count: number): Promise<Round>;
+}
+
+async function open(
   isTraced: boolean,
   client: Client,
   brokers: readonly string[] | undefined,
-): Promise<Round> {
+): Promise<Bench> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'spoor-bench-'));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
@@ -181,11 +197,16 @@ async function run(
       }),
     ),
   );
-  const topic = `in-${Date.now()}`;
-  const answers = `out-${Date.now()}`;
+  const topic = `in-${randomUUID()}`;
+  const answers = `out-${randomUUID()}`;
   for (const name of [topic, answers]) await queue.createTopic(name, { partitions: PARTITIONS });
   const specs = await writeEcho(folder, { isTraced });
-  await writeTrigger(specs, { name: 'echo', topic, answers, parallelism: PARALLELISM });
+  await writeTrigger(specs, {
+    name: isTraced ? 'echo-traced' : 'echo',
+    topic,
+    answers,
+    parallelism: PARALLELISM,
+  });
   await applyDirectory(router.internalUrl, specs, { wait: true });
   stack.use(
     await startTriggers({
@@ -203,29 +224,32 @@ async function run(
   const answered = await countAnswers(queue, answers);
   stack.use(answered.subscription);
 
-  await produce(queue, topic, WARM_UP);
-  await answered.reach(WARM_UP);
-  const stopProfile = await startProfile();
-  const before = await cpuMicros(process.pid, nameOf);
-  const started = performance.now();
-  await produce(queue, topic, messages);
-  await answered.reach(WARM_UP + messages);
-  const seconds = (performance.now() - started) / 1_000;
-  const after = await cpuMicros(process.pid, nameOf);
-  await stopProfile();
-  const latenciesMs: number[] = [];
-  for (let i = 1; i <= LATENCY_MESSAGES; i += 1) {
-    const at = performance.now();
-    await produce(queue, topic, 1);
-    await answered.reach(WARM_UP + messages + i);
-    latenciesMs.push(performance.now() - at);
-  }
-  const spent = (name: keyof Round['cpu']) => ((after[name] ?? 0) - (before[name] ?? 0)) / messages;
-  return {
-    perSecond: messages / seconds,
-    cpu: { platform: spent('platform'), function: spent('function'), broker: spent('broker') },
-    latenciesMs,
+  const drain = async (count: number): Promise<Round> => {
+    const from = answered.seen();
+    const stopProfile = await startProfile();
+    const before = await cpuMicros(process.pid, nameOf);
+    const started = performance.now();
+    await produce(queue, topic, count);
+    await answered.reach(from + count);
+    const seconds = (performance.now() - started) / 1_000;
+    const after = await cpuMicros(process.pid, nameOf);
+    await stopProfile();
+    const latenciesMs: number[] = [];
+    for (let i = 1; i <= LATENCY_MESSAGES; i += 1) {
+      const at = performance.now();
+      await produce(queue, topic, 1);
+      await answered.reach(from + count + i);
+      latenciesMs.push(performance.now() - at);
+    }
+    const spent = (name: keyof Round['cpu']) => ((after[name] ?? 0) - (before[name] ?? 0)) / count;
+    return {
+      perSecond: count / seconds,
+      cpu: { platform: spent('platform'), function: spent('function'), broker: spent('broker') },
+      latenciesMs,
+    };
   };
+  const owned = stack.move();
+  return { drain, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 function nameOf(commandLine: string, pid: number): keyof Round['cpu'] {
@@ -260,7 +284,7 @@ async function countAnswers(queue: Queue, topic: string) {
   const more = new EventTarget();
   const subscription = await queue.subscribe({
     topic,
-    group: 'bench',
+    group: `bench-${topic}`,
     offsetReset: 'earliest',
     maxBatchSize: 1_000,
     onRecords: async (records) => {
@@ -273,6 +297,7 @@ async function countAnswers(queue: Queue, topic: string) {
   });
   return {
     subscription,
+    seen: () => seen.count,
     async reach(wanted: number) {
       while (seen.count < wanted) await once(more, 'more');
     },
