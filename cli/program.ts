@@ -151,7 +151,7 @@ tailSamplingFlags(partFlags(program.command('backend')))
   .option('--sampling-port <port>', EXTRA_PORTS.sampling, parsePort)
   .option('--retention <days>', RETENTION.retention, parseDays)
   .option('--max-disk <size>', RETENTION.maxDisk, parseBytes)
-  .option('--ui-dir <dir>', 'built UI to serve')
+  .option('--ui-dir <dir>', 'built UI to serve (default: the one that came along)')
   .addHelpText(
     'after',
     `\nExamples:\n  spoor backend\n  CLICKHOUSE_URL=http://clickhouse:8123 spoor backend --data /var/lib/spoor\n  ${TAIL_SAMPLING_EXAMPLE}`,
@@ -165,6 +165,7 @@ tailSamplingFlags(partFlags(program.command('backend')))
     ) => {
       const { runPart } = await import('./parts/run.ts');
       const { startBackendPart } = await import('./parts/backend.ts');
+      const { builtUi } = await import('./ui-build.ts');
       await runPart('backend', runOptions(flags), (log) =>
         startBackendPart(
           {
@@ -177,7 +178,7 @@ tailSamplingFlags(partFlags(program.command('backend')))
             keepDays: flags.retention,
             maxDiskBytes: flags.maxDisk,
             tailSampling: tailSamplingOf(flags),
-            uiDir: flags.uiDir,
+            uiDir: flags.uiDir ?? builtUi(),
             token: process.env['SPOOR_TOKEN'],
           },
           log,

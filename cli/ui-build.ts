@@ -12,14 +12,20 @@ export interface UiBuild {
 }
 
 const UI = join(import.meta.dirname, '../ui');
+
+/** Where the built screens are, if they were built. */
+export function builtUi(): string | undefined {
+  const dist = join(UI, 'dist');
+  return existsSync(dist) ? dist : undefined;
+}
+
 const BUILD_SCRIPT = '../scripts/build-ui.ts';
 
 export function startUiBuild(say: (line: string) => void): UiBuild {
   const dist = join(UI, 'dist');
   const canBuild =
     existsSync(join(UI, 'vite.config.ts')) && existsSync(join(import.meta.dirname, '../node_modules/vite'));
-  if (!canBuild)
-    return { dir: existsSync(dist) ? dist : undefined, built: Promise.resolve(), cancel: async () => {} };
+  if (!canBuild) return { dir: builtUi(), built: Promise.resolve(), cancel: async () => {} };
   const built = (async () => {
     const { buildUi } = (await import(BUILD_SCRIPT)) as { buildUi: () => Promise<string> };
     await buildUi();
