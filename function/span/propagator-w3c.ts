@@ -9,7 +9,7 @@ import {
   type TraceState,
 } from '@opentelemetry/api';
 import { readByte, readWord, wasHex } from './ids.ts';
-import { isValid, ReadSpanContext, RemoteContext } from './span-context.ts';
+import { isValid, ReadSpanContext, SpanOver } from './span-context.ts';
 import { isSuppressed } from './suppress.ts';
 
 export const TRACEPARENT = 'traceparent';
@@ -32,7 +32,7 @@ export const traceContextPropagator: TextMapPropagator = {
     const header = only(getter.get(carrier, TRACEPARENT));
     if (header === undefined) return context;
     const parent = parseTraceparent(header, getter.get(carrier, TRACESTATE));
-    return parent === undefined ? context : new RemoteContext(context, parent);
+    return parent === undefined ? context : new SpanOver(context, trace.wrapSpanContext(parent));
   },
 
   fields: () => [TRACEPARENT, TRACESTATE],

@@ -1,7 +1,6 @@
 import {
   createContextKey,
   isSpanContextValid,
-  trace,
   type Context,
   type Span,
   type SpanContext,
@@ -66,16 +65,16 @@ export function isValid(context: SpanContext): boolean {
 }
 
 /** The API's own key for the active span; all its versions share it, or they could not share a context. */
-const SPAN = createContextKey('OpenTelemetry Context Key SPAN');
+export const SPAN = createContextKey('OpenTelemetry Context Key SPAN');
 
-/** What `trace.setSpanContext` gives, without copying a map: it is made for every request. */
-export class RemoteContext implements Context {
+/** What `trace.setSpan` gives, without copying a map: some are made for every request. */
+export class SpanOver implements Context {
   readonly #below: Context;
   readonly #span: Span;
 
-  constructor(below: Context, spanContext: SpanContext) {
+  constructor(below: Context, span: Span) {
     this.#below = below;
-    this.#span = trace.wrapSpanContext(spanContext);
+    this.#span = span;
   }
 
   getValue(key: symbol): unknown {

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import {
   INVALID_SPAN_CONTEXT,
   ROOT_CONTEXT,
-  createContextKey,
   SpanKind,
   SpanStatusCode,
   trace,
@@ -35,6 +34,7 @@ import {
   URL_SCHEME,
   USER_AGENT_ORIGINAL,
 } from '../../function/span/attributes.ts';
+import { SpanOver } from '../../function/span/span-context.ts';
 import type { Failure } from '../../server/failure.ts';
 import type { InstanceEnd, Lease } from '../executor/client.ts';
 import type { ClientRequest } from './client-side.ts';
@@ -43,8 +43,6 @@ import type { Road } from './road.ts';
 import { hostName, type RequestUrl, type Target } from './target.ts';
 
 const PROVIDER = 'spoor';
-/** The API's own key for the active span; all its versions share it, or they could not share a context. */
-const SPAN = createContextKey('OpenTelemetry Context Key SPAN');
 
 /**
  * One request as a trace sees it: whose it is, its SERVER span, and a CLIENT span `invoke NAME` for each attempt. A caller that has
@@ -198,26 +196,3 @@ function serverAttributes(
 const flatSetter: TextMapSetter<string[]> = {
   set: (headers, key, value) => void headers.push(key, value),
 };
-
-/** What `trace.setSpan` gives, without copying a map: two are made for every request. */
-class SpanOver implements Context {
-  readonly #below: Context;
-  readonly #span: Span;
-
-  constructor(below: Context, span: Span) {
-    this.#below = below;
-    this.#span = span;
-  }
-
-  getValue(key: symbol): unknown {
-    return key === SPAN ? this.#span : this.#below.getValue(key);
-  }
-
-  setValue(key: symbol, value: unknown): Context {
-    return this.#below.setValue(SPAN, this.#span).setValue(key, value);
-  }
-
-  deleteValue(key: symbol): Context {
-    return this.#below.setValue(SPAN, this.#span).deleteValue(key);
-  }
-}

@@ -13,10 +13,9 @@ import type { FunctionResponse } from './function-response.ts';
 import type { LoadWatch, Watched } from './watch-load.ts';
 import { monotonicMs } from '../../span/clock.ts';
 import { JournalSpan } from '../../span/journal-span.ts';
+import { SPAN } from '../../span/span-context.ts';
 
 const INVOCATION = createContextKey('spoor invocation');
-/** The API's own key for the active span; all its versions share it, or they could not share a context. */
-const SPAN = createContextKey('OpenTelemetry Context Key SPAN');
 
 /** The invocation whose code is running, if any. */
 export function activeInvocation(): Invocation | undefined {
