@@ -94,11 +94,9 @@ function comparable(run: Run, others: readonly Run[]): { runs: readonly Run[]; r
 
 /** Those that were not under way at the same time, if there are enough: what held this run up held them up as well. */
 function beforeOrAfter(run: Run, others: readonly Run[]): readonly Run[] {
-  const { startUnixNano, wallNano } = run.account;
+  const { startUnixNano, endUnixNano } = run.account;
   const apart = others.filter(
-    ({ account }) =>
-      account.startUnixNano + account.wallNano <= startUnixNano ||
-      account.startUnixNano >= startUnixNano + wallNano,
+    ({ account }) => account.endUnixNano <= startUnixNano || account.startUnixNano >= endUnixNano,
   );
   return apart.length >= 3 ? apart : others;
 }
