@@ -158,6 +158,17 @@ export const ENDPOINTS: readonly Endpoint[] = [
     ],
     shape('SearchJson'),
   ),
+  get(
+    '/api/search/counts',
+    'How many traces a query finds, over time',
+    [
+      of('query')('q', 'service:greeter AND (error OR duration>200ms) NOT http.route:/x*'),
+      ...WINDOW,
+      integer('bins', 'Parts of the window, 1 to 1,000; default 90'),
+    ],
+    shape('SearchCountsJson'),
+  ),
+  get('/api/sampling', 'How much tail sampling kept', WINDOW, shape('SamplingStatsJson')),
   get('/api/functions', 'The functions that ran', WINDOW, shape('FunctionsJson')),
   get('/api/functions/{name}', 'One function', [...WINDOW, step], shape('FunctionJson')),
   get(

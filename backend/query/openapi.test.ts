@@ -46,6 +46,7 @@ const VALUES: Readonly<Record<string, string>> = {
   maxSpans: '1000',
   step: '60000',
   rows: '12',
+  bins: '30',
   ratePer: '1000',
   partition: '0',
   offset: '3',

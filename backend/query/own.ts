@@ -2,10 +2,10 @@ import type { FastifyInstance } from 'fastify';
 import type { LogData } from '../../function/span/span-data.ts';
 import { SERVICE_NAME } from '../../function/span/attributes.ts';
 import { encodeAttributes } from './otlp-json.ts';
-import { requireTraceId } from './params.ts';
+import { parseWindow, requireTraceId } from './params.ts';
 import { toPlainJson } from './plain-json.ts';
-import { pathParam, sendJson, type ReaderOf } from './request.ts';
-import type { IncomingLinkJson, LogJson, SamplingJson } from './shapes.ts';
+import { nowUnixNano, paramsOf, pathParam, sendJson, type ReaderOf } from './request.ts';
+import type { IncomingLinkJson, LogJson, SamplingJson, SamplingStatsJson } from './shapes.ts';
 
 /** What Jaeger has no word for. */
 export function addOwn(app: FastifyInstance, readerOf: ReaderOf): void {
@@ -46,6 +46,18 @@ export function addOwn(app: FastifyInstance, readerOf: ReaderOf): void {
       probability,
       adjustedCount: kept ? 1 / probability : 0,
     } satisfies SamplingJson);
+  });
+
+  /** How much of what came in that time is kept. */
+  app.get('/api/sampling', async (request, reply) => {
+    const range = parseWindow(paramsOf(request), nowUnixNano());
+    const { decided, kept } = await readerOf(request).samplingStats(range);
+    return sendJson(request, reply, {
+      startUnixNano: String(range.startUnixNano),
+      endUnixNano: String(range.endUnixNano),
+      decided,
+      kept,
+    } satisfies SamplingStatsJson);
   });
 }
 

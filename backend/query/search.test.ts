@@ -7,7 +7,7 @@ import { silentLog } from '../../server/log.ts';
 import { openStore } from '../store/open-store.ts';
 import { startQuery } from './query.ts';
 import { parseSearchQuery } from './search-query.ts';
-import type { SearchJson } from './shapes.ts';
+import type { SearchCountsJson, SearchJson } from './shapes.ts';
 import { greeting } from './test/greetings.ts';
 import { memoryReader } from './test/memory-reader.ts';
 
@@ -106,6 +106,10 @@ void test('a search over HTTP: over the real store as over a list of spans, and 
         paged,
         found.traces.map(({ traceId }) => traceId),
       );
+      const window = { q, endTs: String(now / 1_000_000n + 60_000n), lookback: '600000', bins: '20' };
+      const counts = await countsOf(real.url, window);
+      assert.deepEqual(counts, await countsOf(plain.url, window));
+      assert.equal(counts.traces, found.traces.length);
     });
 
   await t.test('what comes in after the first page is on none, and pushes nothing out', async () => {
@@ -136,6 +140,12 @@ void test('a search over HTTP: over the real store as over a list of spans, and 
       assert.match(await response.text(), message);
     });
 });
+
+async function countsOf(url: string, params: Record<string, string>): Promise<SearchCountsJson> {
+  const response = await fetch(`${url}/api/search/counts?${new URLSearchParams(params).toString()}`);
+  assert.equal(response.status, 200, await response.clone().text());
+  return (await response.json()) as SearchCountsJson;
+}
 
 async function ask(url: string, params: Record<string, string>): Promise<SearchJson> {
   const response = await fetch(`${url}/api/search?${new URLSearchParams(params).toString()}`);

@@ -5,11 +5,13 @@ import { toSummaryJson } from './jaeger-v3.ts';
 import { count, MAX_TRACES, parseWindow, text } from './params.ts';
 import { nowUnixNano, paramsOf, sendJson, type ReaderOf } from './request.ts';
 import { parseSearchQuery } from './search-query.ts';
-import type { SearchJson } from './shapes.ts';
+import type { SearchCountsJson, SearchJson } from './shapes.ts';
 
 const DEFAULT_LIMIT = 50;
+const DEFAULT_BINS = 90;
+const MAX_BINS = 1_000;
 
-/** Traces by the language of search-query.ts, a page at a time. */
+/** Traces by the language of search-query.ts, a page at a time, and how many there are of them over time. */
 export function addSearch(app: FastifyInstance, readerOf: ReaderOf): void {
   app.get('/api/search', async (request, reply) => {
     const params = paramsOf(request);
@@ -38,6 +40,31 @@ export function addSearch(app: FastifyInstance, readerOf: ReaderOf): void {
       traces: summaries.map(toSummaryJson),
       nextCursor:
         last && matches.length === limit ? toCursor({ q, range, receivedUntilMs, after: last }) : null,
+    };
+    return sendJson(request, reply, body);
+  });
+
+  app.get('/api/search/counts', async (request, reply) => {
+    const params = paramsOf(request);
+    const q = text(params, 'q') ?? '';
+    const range = parseWindow(params, nowUnixNano());
+    const bins = count(params, 'bins', DEFAULT_BINS, MAX_BINS);
+    const found = await readerOf(request).matchCounts({
+      range,
+      bins,
+      ...(q === '' ? {} : { where: parseSearchQuery(q) }),
+    });
+    const body: SearchCountsJson = {
+      startUnixNano: String(range.startUnixNano),
+      endUnixNano: String(range.endUnixNano),
+      stepNano: String(found.stepNano),
+      traces: found.traces,
+      errorTraces: found.errorTraces,
+      bins: found.bins.map(({ startUnixNano, traces, errorTraces }) => ({
+        timeUnixNano: String(startUnixNano),
+        traces,
+        errorTraces,
+      })),
     };
     return sendJson(request, reply, body);
   });

@@ -153,6 +153,27 @@ export interface SearchJson {
   readonly nextCursor: string | null;
 }
 
+/**
+ * `GET /api/search/counts?q&endTs&lookback&bins` (90, at most 1,000): how many traces `GET /api/search` would find in all, over time.
+ * A trace counts in every bin in which a span of it satisfies `q`.
+ */
+export interface SearchCountsJson {
+  readonly startUnixNano: string;
+  readonly endUnixNano: string;
+  /** Of each bin; the first begins at `startUnixNano`. */
+  readonly stepNano: string;
+  /** In all bins, each once. Above 65,536 some thousandths off. */
+  readonly traces: number;
+  /** Those of which a span that satisfies `q` failed. */
+  readonly errorTraces: number;
+  /** By time; bins without a trace are left out. */
+  readonly bins: readonly {
+    readonly timeUnixNano: string;
+    readonly traces: number;
+    readonly errorTraces: number;
+  }[];
+}
+
 /** One line of `GET /api/traces/{traceId}/logs`. Times in ns as decimal strings. */
 export interface LogJson {
   readonly timeUnixNano: string;
@@ -186,6 +207,18 @@ export interface SamplingJson {
   readonly probability: number;
   /** How many traces it stands for: 1 / probability; 0 when it was dropped. */
   readonly adjustedCount: number;
+}
+
+/**
+ * `GET /api/sampling?endTs&lookback`: how much tail sampling kept of the traces that it decided about in that time. Rates, errors and
+ * durations are counted before it; what lists or compares traces knows of the kept ones only.
+ */
+export interface SamplingStatsJson {
+  readonly startUnixNano: string;
+  readonly endUnixNano: string;
+  /** 0: everything is kept. */
+  readonly decided: number;
+  readonly kept: number;
 }
 
 /*

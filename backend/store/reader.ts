@@ -7,6 +7,7 @@ import { readDurationHeatmap } from './duration-heatmap.ts';
 import type { Engine } from './engine.ts';
 import { readFlowTraceIds, readLinks } from './flow.ts';
 import { ONCE_BY_UID, readRecentLogs } from './log-search.ts';
+import { readMatchCounts } from './match-counts.ts';
 import { readMessages, readTopicEdges } from './messages.ts';
 import { readNewestTraceIds } from './newest-traces.ts';
 import { readFunctionStats, readRed } from './red.ts';
@@ -26,11 +27,14 @@ import type {
   FunctionStats,
   LinkEdge,
   LogQuery,
+  MatchCounts,
+  MatchCountsQuery,
   MessageQuery,
   MessageSpan,
   Operation,
   RedQuery,
   RedSeries,
+  SamplingStats,
   StoreReader,
   TimeRange,
   TopicEdge,
@@ -91,6 +95,14 @@ export class SqlReader implements StoreReader, TopicReader {
 
   async sampling(traceId: string): Promise<TraceSampling | undefined> {
     return await new SamplingStore(this.#engine).decision(traceId);
+  }
+
+  async samplingStats(range: TimeRange): Promise<SamplingStats> {
+    return await new SamplingStore(this.#engine).stats(range);
+  }
+
+  async matchCounts(query: MatchCountsQuery): Promise<MatchCounts> {
+    return await readMatchCounts(this.#engine, query);
   }
 
   async archive(traceId: string): Promise<boolean> {

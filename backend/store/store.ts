@@ -82,6 +82,10 @@ export interface StoreReader extends TraceReader {
   valueCounts(query: ValueCountsQuery): Promise<ValueCounts>;
   /** Start and duration of each span the query matches, the most recent first: the points of a scatter plot. */
   durations(query: TraceQuery): Promise<readonly DurationPoint[]>;
+  /** How many traces have a span that satisfies the condition, over time: for a picture of all that a search would find. */
+  matchCounts(query: MatchCountsQuery): Promise<MatchCounts>;
+  /** How much tail sampling kept of what it decided in the range. */
+  samplingStats(range: TimeRange): Promise<SamplingStats>;
 }
 
 /** What the map of services asks beside `dependencies`. */
@@ -302,6 +306,37 @@ export interface DurationPoint {
   readonly startUnixNano: bigint;
   readonly durationNano: bigint;
   readonly error: boolean;
+}
+
+export interface MatchCountsQuery {
+  readonly range: TimeRange;
+  /** What that span must satisfy. */
+  readonly where?: SpanCondition;
+  /** Parts of the range, 1..1,000. */
+  readonly bins: number;
+}
+
+export interface MatchCounts {
+  /** Length of each bin; the first begins where the range does. */
+  readonly stepNano: bigint;
+  /** Of all bins; a trace in several of them counts once. */
+  readonly traces: number;
+  /** Those of which a matching span failed. */
+  readonly errorTraces: number;
+  /** By time; one without matches is left out. */
+  readonly bins: readonly MatchBin[];
+}
+
+export interface MatchBin {
+  readonly startUnixNano: bigint;
+  readonly traces: number;
+  readonly errorTraces: number;
+}
+
+export interface SamplingStats {
+  /** Traces that were decided about. */
+  readonly decided: number;
+  readonly kept: number;
 }
 
 export interface TimeRange {

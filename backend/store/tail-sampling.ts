@@ -2,7 +2,7 @@ import { derived } from './derived.ts';
 import type { Engine } from './engine.ts';
 import { encodeBlock, FixedColumn, LowCardinalityColumn, type NamedColumn } from './native-columns.ts';
 import { sqlTraceId, within } from './sql-literal.ts';
-import type { TimeRange, TraceSampling } from './store.ts';
+import type { SamplingStats, TimeRange, TraceSampling } from './store.ts';
 
 /** What the store knows of a trace that tail sampling has to decide about. */
 export interface Arrivals {
@@ -160,6 +160,14 @@ export class SamplingStore {
   /** What was decided about the trace; undefined when nothing was, or not yet. */
   async decision(traceId: string): Promise<SamplingDecision | undefined> {
     return (await this.#decisions(`trace_id = ${sqlTraceId(traceId)}`))[0];
+  }
+
+  /** How many traces were decided about in the range, and how many of them kept; one decided twice counts once. */
+  async stats(range: TimeRange): Promise<SamplingStats> {
+    const [row] = await this.#engine.rows(
+      `SELECT uniq(trace_id), uniqIf(trace_id, kept = 1) FROM sampled WHERE ${within('received_until', range)}`,
+    );
+    return { decided: Number(row?.[0] ?? 0), kept: Number(row?.[1] ?? 0) };
   }
 
   async #decisions(where: string): Promise<readonly PastDecision[]> {

@@ -70,6 +70,26 @@ export function memoryReader(spans: readonly SpanData[], logs: readonly LogData[
     archive: async (traceId) => traces.has(traceId),
     arrivalLag: async () => undefined,
     sampling: async () => undefined,
+    samplingStats: async () => ({ decided: 0, kept: 0 }),
+    matchCounts: async ({ range, bins, where }) => {
+      const stepNano = (range.endUnixNano - range.startUnixNano) / BigInt(bins) + 1n;
+      const found = spans.filter((span) =>
+        matches(span, { range, attributes: {}, limit: 1, ...(where ? { where } : {}) }),
+      );
+      const count = (some: readonly SpanData[]) => new Set(some.map(({ traceId }) => traceId)).size;
+      const counts = (some: readonly SpanData[]) => ({
+        traces: count(some),
+        errorTraces: count(some.filter(({ status }) => status.code === 2)),
+      });
+      const byBin = Map.groupBy(found, (span) => (span.startTimeUnixNano - range.startUnixNano) / stepNano);
+      return {
+        stepNano,
+        ...counts(found),
+        bins: [...byBin]
+          .sort(([a], [b]) => (a < b ? -1 : 1))
+          .map(([bin, some]) => ({ startUnixNano: range.startUnixNano + bin * stepNano, ...counts(some) })),
+      };
+    },
     services: async () => [...new Set(spans.map(serviceOf))].sort(),
     operations: async ({ service, kind }) => {
       const found = spans
