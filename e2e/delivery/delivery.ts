@@ -9,7 +9,7 @@
  *     broken healthy · healthy broken · broken healthy · healthy broken …        as many pairs as the calls asked for make;
  *                                                                               look: undecided? then as many again, while there is time
  */
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,6 +18,7 @@ import { startPlatformPart } from '../../cli/parts/platform.ts';
 import { placesOf } from '../../cli/settings.ts';
 import { silentLog } from '../../server/log.ts';
 import { spoor } from '../support/spoor.ts';
+import { Ballast } from './ballast.ts';
 import { Beside, type MoodName, type Seen } from './beside.ts';
 import { compareInPairs, median, type Ratio } from './ratio.ts';
 
@@ -126,19 +127,17 @@ async function measure(
 ): Promise<ConditionResult> {
   const { atOnce, block, smallDisk } = options;
   const from = Date.now();
+  // The agent makes room by giving up what was delivered: that is taken too.
+  using ballast = condition.fillsDisk ? new Ballast(join(smallDisk as string, 'ballast')) : undefined;
   const bad: Calls[] = [];
   const healthy: Calls[] = [];
   const call = (into: Calls[]) =>
     callMany(callers, condition.name, block, atOnce).then((calls) => into.push(calls));
   const inCondition = async () => {
-    const ballast = condition.fillsDisk ? join(smallDisk as string, 'ballast') : undefined;
     await beside.tell({ mood: condition.mood });
-    if (ballast) fill(ballast);
-    // The agent makes room by giving up what was delivered: that is taken too.
-    const more = ballast ? setInterval(() => fill(ballast), 10) : undefined;
+    await ballast?.fill();
     await Promise.all([call(bad), condition.mood !== 'healthy' && sleep(LEAST_MS)]);
-    clearInterval(more);
-    if (ballast) rmSync(ballast, { force: true });
+    await ballast?.remove();
     await beside.tell({ mood: 'healthy' });
     await beside.tell('catch up');
   };
@@ -214,17 +213,6 @@ async function callMany(router: Pool, call: string, count: number, atOnce: numbe
   latencies.sort((a, b) => a - b);
   const quantile = (q: number) => latencies[Math.floor(latencies.length * q)] ?? Number.NaN;
   return { errors, p50Ms: quantile(0.5), p99Ms: quantile(0.99) };
-}
-
-/** Until nothing more fits. */
-function fill(path: string): void {
-  for (let bytes = 1024 * 1024; bytes >= 1;) {
-    try {
-      appendFileSync(path, Buffer.alloc(bytes));
-    } catch {
-      bytes >>= 1;
-    }
-  }
 }
 
 function sumOf(list: readonly Calls[]): number {
