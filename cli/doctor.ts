@@ -3,8 +3,39 @@ import { accessSync, constants, existsSync, statfsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
+import type { Command } from 'commander';
 import { pythonVersion } from '../function/environment/python/program.ts';
-import { DEFAULT_PORTS, placesOf } from './settings.ts';
+import type { CliContext } from './context.ts';
+import { namedData } from './server-flags.ts';
+import { DEFAULT_PORTS, nearestData, placesOf } from './settings.ts';
+import { outputOption, verb } from './verbs/flags.ts';
+
+/** `spoor doctor`. Exits with 1 when something is missing that nothing runs without. */
+export function register(program: Command, context: CliContext): void {
+  verb(
+    program,
+    'doctor',
+    'what is installed, what is missing, which ports are taken, and how to mend it',
+    'spoor doctor',
+  )
+    .addOption(outputOption(['json', 'yaml']))
+    .action(async (flags: { output?: string }) => {
+      const findings = await examine({ data: namedData(program) ?? nearestData('.') });
+      context.out.list(
+        findings,
+        [
+          { title: 'WHAT', key: 'what' },
+          { title: 'STATE', key: 'state' },
+          { title: 'DETAIL', key: 'detail', narrow: 'cut' },
+        ],
+        flags.output,
+      );
+      // Below the table, where there is room for a sentence.
+      if (flags.output === undefined)
+        for (const { what, advice } of findings) if (advice !== '') context.out.print(`\n${what}: ${advice}`);
+      if (findings.some((finding) => finding.state === 'missing')) process.exitCode = 1;
+    });
+}
 
 export interface Finding {
   readonly what: string;

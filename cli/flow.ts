@@ -4,7 +4,18 @@ import type { FlowEdgeJson, FlowJson, FlowSpanJson } from '../backend/query/shap
 import { askQuery } from './ask-query.ts';
 import type { CliContext } from './context.ts';
 import { formatDuration } from './duration.ts';
-import { cut, plural, printable, printLines, terminal, type Terminal } from './terminal-text.ts';
+import {
+  columnsOf,
+  cut,
+  cutRail,
+  LEAST_NAME_COLUMNS,
+  padEnd,
+  plural,
+  printable,
+  printLines,
+  terminal,
+  type Terminal,
+} from './terminal-text.ts';
 import { outputOption, verb } from './verbs/flags.ts';
 
 /** `spoor flow ID`. */
@@ -51,14 +62,18 @@ export function drawFlow(flow: FlowJson, { width, colour }: Terminal): string[] 
     flow.edges.filter((edge) => edge.kind === 'message').map((edge) => [keyOf(edge.to), edge]),
   );
   const rows = treeOf(flow.spans);
-  const services = Math.max(...rows.map(({ span }) => printable(span.service).length), 0);
+  const services = Math.min(
+    Math.max(...rows.map(({ span }) => columnsOf(printable(span.service))), 0),
+    Math.max(Math.floor(width / 4), LEAST_NAME_COLUMNS),
+  );
   for (const { span, rail } of rows) {
     const edge = message.get(keyOf(span));
     const at = `+${formatDuration(BigInt(span.startUnixNano) - start)}`.padStart(9);
     const took = formatDuration(BigInt(span.endUnixNano) - BigInt(span.startUnixNano)).padStart(8);
-    const name = `${rail}${edge ? '⇢ ' : ''}${printable(span.name)}${notesOf(span, edge, flow)}`;
-    const left = `${at}  ${took}  ${printable(span.service).padEnd(services)}  `;
-    const text = cut(name, Math.max(width - left.length, 20));
+    const left = `${at}  ${took}  ${padEnd(cut(printable(span.service), services), services)}  `;
+    const columns = Math.max(width - columnsOf(left), 20);
+    const name = `${edge ? '⇢ ' : ''}${printable(span.name)}`;
+    const text = cut(`${cutRail(rail, name, columns)}${name}${notesOf(span, edge, flow)}`, columns);
     lines.push(`${paint('dim', left)}${span.error ? paint('red', text) : edge ? paint('cyan', text) : text}`);
   }
   for (const waiting of flow.waitingFor)

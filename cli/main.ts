@@ -3,4 +3,5 @@ import { enableCompileCache } from 'node:module';
 
 // The types of some hundred files are stripped at each start; Node keeps the result when it is asked to before they load.
 enableCompileCache();
-await import('./program.ts');
+const { run } = await import('./program.ts');
+await run(process.argv);

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import { stringify } from 'yaml';
-import { isColoured } from './terminal-text.ts';
+import { columnsOf, cut, isColoured, padEnd, padStart, printable } from './terminal-text.ts';
 
 export interface Column<Row> {
   readonly title: string;
@@ -8,16 +8,19 @@ export interface Column<Row> {
   readonly align?: 'left' | 'right';
   /** Shown with `-o wide` only. */
   readonly wide?: boolean;
+  /** On a terminal too narrow for the table: `cut` shortens the cells, `drop` leaves the column out, the last one first. */
+  readonly narrow?: 'cut' | 'drop';
 }
 
 /** What verbs say. Results go to stdout, remarks to stderr; colours only where a terminal shows them. */
 export interface Output {
-  /** Rows as an aligned table, or the rows' own data with `json` and `yaml`. */
+  /** Rows as an aligned table, or the rows' own data with `json` and `yaml`. `empty` is remarked below a table without rows. */
   list<Row extends object>(
     rows: readonly Row[],
     columns: readonly Column<Row>[],
     format?: string,
     data?: readonly unknown[],
+    empty?: string,
   ): void;
   table<Row extends object>(rows: readonly Row[], columns: readonly Column<Row>[]): void;
   /** One thing, as JSON or YAML (the default). */
@@ -34,6 +37,8 @@ export interface Output {
 interface Stream {
   write(content: string | Uint8Array): unknown;
   readonly isTTY?: boolean;
+  /** Of a terminal. */
+  readonly columns?: number;
 }
 
 export interface OutputOptions {
@@ -47,27 +52,38 @@ export function createOutput({ stdout, stderr, env = {} }: OutputOptions): Outpu
   const json = (value: unknown) => print(JSON.stringify(value, bigintAsText, 2));
   const yaml = (value: unknown) => void stdout.write(stringify(plain(value)));
   const table = <Row extends object>(rows: readonly Row[], columns: readonly Column<Row>[]) => {
-    for (const [index, line] of tableLines(rows, columns).entries())
+    const width = stdout.isTTY === true ? stdout.columns : undefined;
+    for (const [index, line] of tableLines(rows, columns, width).entries())
       print(
         index === 0 && isColoured(stdout, env) ? styleText('bold', line, { validateStream: false }) : line,
       );
   };
+  const remark = (line: string) => void stderr.write(`${isColoured(stderr, env) ? dim(line) : line}\n`);
   return {
     table,
     json,
     yaml,
     print,
-    list(rows, columns, format, data = rows) {
+    remark,
+    list(rows, columns, format, data = rows, empty = '(none)') {
       if (format === 'json') json(data);
       else if (format === 'yaml') yaml(data);
-      else table(rows, format === 'wide' ? columns : columns.filter((column) => column.wide !== true));
+      else {
+        table(rows, format === 'wide' ? columns : columns.filter((column) => column.wide !== true));
+        if (rows.length === 0) remark(empty);
+      }
     },
     object(value, format) {
       if (format === 'json') json(value);
       else yaml(value);
     },
-    bytes: (content) => void stdout.write(content),
-    remark: (line) => void stderr.write(`${isColoured(stderr, env) ? dim(line) : line}\n`),
+    bytes(content) {
+      if (stdout.isTTY === true && content.includes(0))
+        void stderr.write(
+          `${content.length} bytes that are no text: send them to a file with > FILE to keep them\n`,
+        );
+      else void stdout.write(content);
+    },
     warn: (line) =>
       void stderr.write(
         `${isColoured(stderr, env) ? styleText('yellow', 'warning:', { validateStream: false }) : 'warning:'} ${line}\n`,
@@ -75,33 +91,56 @@ export function createOutput({ stdout, stderr, env = {} }: OutputOptions): Outpu
   };
 }
 
-/** The header and each row, columns as wide as their widest cell, three spaces between. */
+/** The header and each row, columns as wide as their widest cell, three spaces between; in at most `width` columns if that can be. */
 export function tableLines<Row extends object>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
+  width = Number.POSITIVE_INFINITY,
 ): string[] {
-  const cells = rows.map((row) => columns.map(({ key }) => oneLine(row[key])));
-  const lines = [columns.map(({ title }) => title), ...cells];
-  const widths = columns.map((_, index) => Math.max(...lines.map((line) => (line[index] as string).length)));
-  return lines.map((line) =>
-    line
-      .map((cell, index) =>
-        columns[index]?.align === 'right'
-          ? cell.padStart(widths[index] as number)
-          : cell.padEnd(widths[index] as number),
-      )
-      .join('   ')
+  let shown = columns.map((column) => {
+    const cells = [column.title, ...rows.map((row) => oneLine(row[column.key]))];
+    return { column, cells, width: Math.max(...cells.map(columnsOf)) };
+  });
+  const excess = () => shown.reduce((sum, each) => sum + each.width + GAP, -GAP) - width;
+  const spare = () =>
+    shown.reduce((sum, each) => sum + (each.column.narrow === 'cut' ? each.width - leastOf(each) : 0), 0);
+  while (excess() > spare()) {
+    const last = shown.findLast(({ column }) => column.narrow === 'drop');
+    if (!last) break;
+    shown = shown.filter((each) => each !== last);
+  }
+  for (let over = excess(); over > 0;) {
+    const [widest] = shown
+      .filter((each) => each.column.narrow === 'cut' && each.width > leastOf(each))
+      .sort((a, b) => b.width - a.width);
+    if (!widest) break;
+    const less = Math.min(over, widest.width - leastOf(widest));
+    widest.width -= less;
+    over -= less;
+  }
+  return Array.from({ length: rows.length + 1 }, (_, row) =>
+    shown
+      .map(({ column, cells, width }) => {
+        const cell = cut(cells[row] as string, width);
+        return column.align === 'right' ? padStart(cell, width) : padEnd(cell, width);
+      })
+      .join(' '.repeat(GAP))
       .trimEnd(),
   );
 }
 
-/** A cell must not move the cursor, whatever a function or a record holds. */
+const GAP = 3;
+/** A cell that is cut says at least this much. */
+const LEAST_CELL = 12;
+
+function leastOf({ column, width }: { column: { title: string }; width: number }): number {
+  return Math.min(width, Math.max(column.title.length, LEAST_CELL));
+}
+
 function oneLine(value: unknown): string {
   if (value === undefined || value === null) return '';
   if (typeof value === 'bigint') return value.toString();
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  // eslint-disable-next-line no-control-regex
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+  return printable(typeof value === 'string' ? value : JSON.stringify(value));
 }
 
 function plain(value: unknown): unknown {

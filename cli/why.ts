@@ -5,7 +5,7 @@ import type { AccountJson, WhyJson } from '../backend/query/shapes.ts';
 import { askQuery } from './ask-query.ts';
 import type { CliContext } from './context.ts';
 import { formatDuration } from './duration.ts';
-import { cut, printable, printLines, terminal, type Terminal } from './terminal-text.ts';
+import { columnsOf, cut, padEnd, printable, printLines, terminal, type Terminal } from './terminal-text.ts';
 import { outputOption, verb } from './verbs/flags.ts';
 
 const SETTLE_TIMEOUT_MS = 5_000;
@@ -123,12 +123,12 @@ function drawStages(
   const label = (row: (typeof rows)[number], i: number) =>
     i === MOST_STAGES ? row.owner : `${row.stage}  ${row.owner}`;
   const labels = Math.min(
-    Math.max(...rows.map((row, i) => label(row, i).length), 0),
+    Math.max(...rows.map((row, i) => columnsOf(label(row, i))), 0),
     Math.max(width - BAR_COLUMNS - 22, 16),
   );
   return rows.map((row, i) => {
     const bar = '█'.repeat(Math.round(row.share * BAR_COLUMNS)) || '▏';
-    return `  ${cut(label(row, i), labels).padEnd(labels)}  ${formatDuration(row.nano).padStart(8)}  ${`${Math.round(row.share * 100)} %`.padStart(5)}  ${paint('cyan', bar)}`;
+    return `  ${padEnd(cut(label(row, i), labels), labels)}  ${formatDuration(row.nano).padStart(8)}  ${`${Math.round(row.share * 100)} %`.padStart(5)}  ${paint('cyan', bar)}`;
   });
 }
 
@@ -141,7 +141,7 @@ function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
+    if (line !== '' && columnsOf(line) + 1 + columnsOf(word) > width) {
       lines.push(line);
       line = word;
     } else line = line === '' ? word : `${line} ${word}`;

@@ -32,7 +32,9 @@ export async function runPart(
   try {
     part = await start(log);
   } catch (error) {
-    log.error({ reason: toFailure(error, 'cli').reason }, (error as Error).message);
+    // A person is told in a sentence, whoever reads logs in a record.
+    if (process.stderr.isTTY) console.error(`spoor: ${(error as Error).message}`);
+    else log.error({ reason: toFailure(error, 'cli').reason }, (error as Error).message);
     process.exit(1);
   }
   const ready = { ready: true, ...part.endpoints, pid: process.pid };

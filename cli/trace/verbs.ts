@@ -5,7 +5,8 @@ import { Failure } from '../../server/failure.ts';
 import { askQuery } from '../ask-query.ts';
 import type { CliContext } from '../context.ts';
 import { formatDuration } from '../duration.ts';
-import { printLines, terminal } from '../terminal-text.ts';
+import { cut, padStart, plural, printable, printLines, shortTime, terminal } from '../terminal-text.ts';
+import { formatDuration as formatSince } from '../../platform/spec/units.ts';
 import { collectPairs, outputOption, sinceOption, verb, wholeNumber } from '../verbs/flags.ts';
 import { fetchSettledTrace, fetchTrace } from './fetch-trace.ts';
 import { samplingLines, whyMissing } from './sampling.ts';
@@ -33,7 +34,7 @@ export function register(program: Command, context: CliContext): void {
     ),
   ).action(async (flags: ListFlags) => {
     const rows = await search(await context.queryUrl(), flags);
-    context.out.list(rows, COLUMNS, flags.output);
+    listTraces(context, rows, flags);
   });
 
   withWindow(
@@ -56,7 +57,7 @@ export function register(program: Command, context: CliContext): void {
         `/api/search?${params.toString()}`,
         'cannot search',
       );
-      context.out.list(traces.map(summaryRow), COLUMNS, flags.output);
+      listTraces(context, traces.map(summaryRow), flags);
     });
 
   verb(trace, 'show', 'one trace as a waterfall', 'spoor trace show 4bf92f3577b34da6a3ce929d0e0e4736')
@@ -87,16 +88,14 @@ export function register(program: Command, context: CliContext): void {
       const queryUrl = await context.queryUrl();
       const newest = () => search(queryUrl, { ...flags, since: TAIL_WINDOW_MS, limit: MOST_AT_ONCE });
       const seen = new Set((await newest()).map((row) => row.traceId));
+      context.out.remark('waiting for traces; Ctrl-C ends');
       for (;;) {
         const rows = await newest();
         const fresh = rows.filter((row) => !seen.has(row.traceId)).toReversed();
         for (const row of fresh) {
           seen.add(row.traceId);
           if (flags.output === 'json') console.log(JSON.stringify(row));
-          else
-            console.log(
-              `${row.start}  ${row.traceId}  ${row.duration.padStart(8)}  ${row.spans.padStart(4)} spans  ${row.errors === '0' ? '' : `${row.errors} errors  `}${row.root}`,
-            );
+          else console.log(tailLine(row));
         }
         await sleep(TAIL_POLL_MS);
       }
@@ -160,10 +159,17 @@ const COLUMNS = [
   { title: 'TRACE', key: 'traceId' },
   { title: 'START', key: 'start' },
   { title: 'DURATION', key: 'duration', align: 'right' },
-  { title: 'SPANS', key: 'spans', align: 'right' },
+  { title: 'SPANS', key: 'spans', align: 'right', narrow: 'drop' },
   { title: 'ERRORS', key: 'errors', align: 'right' },
-  { title: 'ROOT', key: 'root' },
+  { title: 'ROOT', key: 'root', narrow: 'cut' },
 ] as const;
+
+function listTraces(context: CliContext, rows: readonly Row[], flags: Window & { output?: string }): void {
+  const isTerminal = process.stdout.isTTY;
+  const told = isTerminal ? rows.map((row) => ({ ...row, start: shortTime(row.start) })) : rows;
+  const empty = `no such trace in the last ${formatSince(flags.since)}; --since looks further back`;
+  context.out.list(told, COLUMNS, flags.output, rows, empty);
+}
 
 function withWindow(command: Command): Command {
   return command
@@ -215,6 +221,14 @@ function summaryRow(trace: TraceSummaryJson): Row {
     errors: String(trace.errorSpanCount),
     root: `${trace.rootServiceName || '?'}: ${trace.rootOperationName}`,
   };
+}
+
+/** `12:00:01.250Z  4bf9…  63.0 ms   14 spans  2 errors  router: POST /greetings` */
+function tailLine(row: Row): string {
+  const start = process.stdout.isTTY ? shortTime(row.start) : row.start;
+  const errors = row.errors === '0' ? '' : `${plural(Number(row.errors), 'error')}  `;
+  const line = `${start}  ${row.traceId}  ${padStart(row.duration, 8)}  ${row.spans.padStart(4)} spans  ${errors}${printable(row.root)}`;
+  return process.stdout.isTTY ? cut(line, terminal().width) : line;
 }
 
 interface ListedTrace {

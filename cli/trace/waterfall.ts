@@ -11,7 +11,16 @@ import {
 import { STATUS_CODE, type SpanData } from '../../function/span/span-data.ts';
 import { buildTree, walkTree, type TreeNode } from '../../backend/diagnosis/tree.ts';
 import { formatDuration } from '../duration.ts';
-import { cut, plural, printable, type Terminal } from '../terminal-text.ts';
+import {
+  columnsOf,
+  cut,
+  cutRail,
+  LEAST_NAME_COLUMNS,
+  padEnd,
+  plural,
+  printable,
+  type Terminal,
+} from '../terminal-text.ts';
 import { textOf } from './text-of.ts';
 
 type Style = Parameters<typeof styleText>[0];
@@ -60,16 +69,21 @@ export function drawWaterfall(spans: readonly SpanData[], options: Terminal): st
   const errors = nodes.filter(({ span }) => span.status.code === STATUS_CODE.error).length;
 
   const rails = railsOf(roots);
-  const serviceColumns = Math.max(...services.map((service) => service.length));
-  const names = nodes.map((node) => `${rails.get(node)}${labelOf(node.span)}`);
+  const serviceColumns = Math.min(
+    Math.max(...services.map(columnsOf)),
+    Math.max(Math.floor(options.width / 4), LEAST_NAME_COLUMNS),
+  );
+  const rawNames = nodes.map((node) => `${rails.get(node)}${labelOf(node.span)}`);
   const durations = nodes.map(({ span }) => formatDuration(span.endTimeUnixNano - span.startTimeUnixNano));
   const durationColumns = Math.max(...durations.map((text) => text.length));
   const fixed = serviceColumns + 2 + 2 + durationColumns + 2 + 2;
   const nameColumns = Math.min(
-    Math.max(...names.map((name) => name.length)),
+    Math.max(...rawNames.map(columnsOf)),
     MOST_NAME_COLUMNS,
-    Math.max(options.width - fixed - LEAST_BAR_COLUMNS, 12),
+    Math.max(options.width - fixed - LEAST_BAR_COLUMNS, LEAST_NAME_COLUMNS),
   );
+  const railOf = (node: TreeNode) => cutRail(rails.get(node) ?? '', labelOf(node.span), nameColumns);
+  const names = nodes.map((node) => cut(`${railOf(node)}${labelOf(node.span)}`, nameColumns));
   const barColumns = Math.max(options.width - fixed - nameColumns, 8);
 
   const lines = [
@@ -86,14 +100,14 @@ export function drawWaterfall(spans: readonly SpanData[], options: Terminal): st
     const unfinished = span.attributes[SPOOR_UNFINISHED] === true;
     const style = colourOf.get(serviceOf(span)) as Style;
     const mark = unfinished ? paint('red', '†') : failed ? paint('red', '✗') : ' ';
-    const name = cut(names[i] as string, nameColumns).padEnd(nameColumns);
+    const name = padEnd(names[i] as string, nameColumns);
     const bar = drawBar(span, start, end, barColumns);
     lines.push(
-      `${paint(style, serviceOf(span).padEnd(serviceColumns))}  ${failed ? paint('red', name) : name} ${mark} ${(durations[i] as string).padStart(durationColumns)}  ` +
+      `${paint(style, padEnd(cut(serviceOf(span), serviceColumns), serviceColumns))}  ${failed ? paint('red', name) : name} ${mark} ${(durations[i] as string).padStart(durationColumns)}  ` +
         `${' '.repeat(bar.offset)}${paint(failed ? 'red' : style, bar.text)}`,
     );
     for (const note of notesOf(span)) {
-      const indent = ' '.repeat(serviceColumns + 2 + (rails.get(node) ?? '').length + 2);
+      const indent = ' '.repeat(serviceColumns + 2 + railOf(node).length + 2);
       lines.push(
         `${indent}${paint('red', cut(note, Math.max(options.width - indent.length, 20)).trimEnd())}`,
       );

@@ -7,6 +7,7 @@ import type { CliContext } from '../context.ts';
 import { collectPairs, listed, namespaced, outputOption, savable, verb, wholeNumber } from './flags.ts';
 import type { ListFlags, NameFlags, SaveFlags } from './flags.ts';
 import { newMetadata } from './new-metadata.ts';
+import * as environmentPart from '../parts/environment.ts';
 import { registerPods } from './pods.ts';
 import { mustGet, remove } from './remove.ts';
 import { saveOrCreate } from './save-or-create.ts';
@@ -127,6 +128,7 @@ export function register(program: Command, context: CliContext): void {
     });
 
   registerPods(env, context);
+  environmentPart.register(env);
   registerWait(env, context, 'Environment', 'PoolReady');
 
   listed(verb(env, 'list', 'list environments', 'spoor env list')).action(async (flags: ListFlags) => {
@@ -146,13 +148,13 @@ export function register(program: Command, context: CliContext): void {
       })),
       [
         { title: 'NAME', key: 'name' },
-        { title: 'IMAGE', key: 'image' },
-        { title: 'BUILDER_IMAGE', key: 'builder' },
+        { title: 'IMAGE', key: 'image', narrow: 'cut' },
+        { title: 'BUILDER_IMAGE', key: 'builder', narrow: 'cut' },
         { title: 'POOLSIZE', key: 'poolsize', align: 'right' },
         { title: 'VERSION', key: 'version', align: 'right' },
         { title: 'KEEPARCHIVE', key: 'keeparchive', wide: true },
         { title: 'GRACETIME', key: 'graceperiod', align: 'right', wide: true },
-        { title: 'NAMESPACE', key: 'namespace' },
+        { title: 'NAMESPACE', key: 'namespace', narrow: 'drop' },
       ],
       flags.output,
       found.map(toManifest),

@@ -12,6 +12,7 @@ export function verb(group: Command, name: string, description: string, example:
     .addOption(new Option('--server <url>', 'internal address of the platform').hideHelp())
     .addOption(new Option('--data <dir>', 'data directory').hideHelp())
     .addHelpText('after', `\nExample:\n  ${example.replaceAll('\n', '\n  ')}`);
+  EXAMPLES.set(command, example);
   // Positional options keep `--server` for the program only before the verb; after it, it is handed up.
   command.hook('preAction', (_this, action) => {
     const root = rootOf(action);
@@ -21,6 +22,13 @@ export function verb(group: Command, name: string, description: string, example:
     }
   });
   return command;
+}
+
+const EXAMPLES = new WeakMap<Command, string>();
+
+/** What `verb` was given as an example, one command a line. */
+export function exampleOf(command: Command): string | undefined {
+  return EXAMPLES.get(command);
 }
 
 export function namespaced(command: Command): Command {

@@ -56,7 +56,7 @@ export function registerDlq(fn: Command, context: CliContext): void {
           { title: 'REASON', key: 'reason' },
           { title: 'ATTEMPTS', key: 'attempts', align: 'right' },
           { title: 'STATUS', key: 'status', align: 'right' },
-          { title: 'DIED', key: 'died' },
+          { title: 'DIED', key: 'died', narrow: 'drop' },
           { title: 'TRACE', key: 'traceId' },
           { title: 'MESSAGE', key: 'message', wide: true },
         ],

@@ -70,7 +70,7 @@ async function log(context: CliContext, flags: LogFlags): Promise<void> {
     );
   // A function that was deleted may still have lines; one that never was is a mistake.
   const first = await read(queryUrl, flags, flags.since);
-  if (first.length === 0 && flags.follow !== true) await mustGet(context, 'Function', flags);
+  if (first.length === 0) await mustGet(context, 'Function', flags);
   const newest = first.slice(Math.max(first.length - flags.recordcount, 0));
   if (flags.follow !== true) {
     const lines = flags.reverse === true ? newest.toReversed() : newest;
@@ -84,6 +84,7 @@ async function log(context: CliContext, flags: LogFlags): Promise<void> {
   }
   const seen = new Set<string>(first.map(keyOf));
   for (const line of newest) show(context, line, flags);
+  context.out.remark(`waiting for lines of '${flags.name}'; Ctrl-C ends`);
   for (;;) {
     await sleep(FOLLOW_POLL_MS);
     for (const line of await read(queryUrl, flags, FOLLOW_WINDOW_MS)) {

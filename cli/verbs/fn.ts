@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Option, type Command } from 'commander';
 import { describe } from '../../platform/spec/kinds.ts';
 import { toManifest } from '../../platform/spec/manifest.ts';
+import { Failure } from '../../server/failure.ts';
 import type { Destination, FunctionResource, Metadata, Resource } from '../../platform/spec/resources.ts';
 import type { CliContext } from '../context.ts';
 import {
@@ -221,7 +222,9 @@ async function create(context: CliContext, flags: CreateFlags): Promise<void> {
   if (flags.url !== undefined || flags.prefix !== undefined)
     made.push(newRoute({ ...flags, name: undefined, functions: [name], weights: [] }));
   if (!saving && (await (await context.client()).get('Function', flags)))
-    throw wrongUsage(
+    throw new Failure(
+      'cli',
+      'conflict',
       `cannot create ${describe('Function', flags)}: it is there already; change it with \`spoor fn update\``,
     );
   await saveOrCreate(context, made, flags, documents);
@@ -369,16 +372,16 @@ function listFunctions(
     [
       { title: 'NAME', key: 'name' },
       { title: 'ENV', key: 'env' },
-      { title: 'EXECUTORTYPE', key: 'executor' },
+      { title: 'EXECUTORTYPE', key: 'executor', narrow: 'drop' },
       { title: 'ENTRYPOINT', key: 'entrypoint' },
       { title: 'TIMEOUT', key: 'timeout', align: 'right' },
       { title: 'CONCURRENCY', key: 'concurrency', align: 'right', wide: true },
       { title: 'REQUESTSPERPOD', key: 'requests', align: 'right', wide: true },
       { title: 'GENERATION', key: 'generation', align: 'right', wide: true },
-      { title: 'SECRETS', key: 'secrets' },
-      { title: 'CONFIGMAPS', key: 'configmaps' },
+      { title: 'SECRETS', key: 'secrets', narrow: 'drop' },
+      { title: 'CONFIGMAPS', key: 'configmaps', narrow: 'drop' },
       { title: 'PACKAGE', key: 'pkg', wide: true },
-      { title: 'NAMESPACE', key: 'namespace' },
+      { title: 'NAMESPACE', key: 'namespace', narrow: 'drop' },
     ],
     format,
     found.map(toManifest),

@@ -133,7 +133,7 @@ export function register(program: Command, context: CliContext): void {
           { title: 'ERRORTOPIC', key: 'errorTopic' },
           { title: 'MAXRETRIES', key: 'maxRetries', align: 'right' },
           { title: 'CONTENTTYPE', key: 'contentType', wide: true },
-          { title: 'NAMESPACE', key: 'namespace' },
+          { title: 'NAMESPACE', key: 'namespace', narrow: 'drop' },
         ],
         flags.output,
         found.map(toManifest),

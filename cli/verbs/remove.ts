@@ -1,5 +1,6 @@
 import { Failure } from '../../server/failure.ts';
 import { describe } from '../../platform/spec/kinds.ts';
+import type { ControlClient } from '../../platform/spec/client.ts';
 import type { ResourceOf } from '../../platform/spec/catalog.ts';
 import type { Kind, Reference } from '../../platform/spec/resources.ts';
 import type { CliContext } from '../context.ts';
@@ -28,11 +29,17 @@ export async function mustGet<K extends Kind>(
   kind: K,
   reference: Reference,
 ): Promise<ResourceOf<K>> {
-  const found = await (await context.client()).get(kind, reference);
+  return await mustBeThere(await context.client(), kind, reference);
+}
+
+export async function mustBeThere<K extends Kind>(
+  client: ControlClient,
+  kind: K,
+  reference: Reference,
+): Promise<ResourceOf<K>> {
+  const found = await client.get(kind, reference);
   if (found) return found;
-  const names = (await (await context.client()).list(kind, reference.namespace)).map(
-    ({ metadata }) => metadata.name,
-  );
+  const names = (await client.list(kind, reference.namespace)).map(({ metadata }) => metadata.name);
   throw new Failure(
     'spec',
     'not_found',

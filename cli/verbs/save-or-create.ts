@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { describe } from '../../platform/spec/kinds.ts';
 import { fromManifest, toManifest } from '../../platform/spec/manifest.ts';
-import type { Resource } from '../../platform/spec/resources.ts';
+import type { Kind, Resource } from '../../platform/spec/resources.ts';
+import { Failure } from '../../server/failure.ts';
 import type { CliContext } from '../context.ts';
 import { wrongUsage, type SaveFlags } from './flags.ts';
 
@@ -42,7 +43,22 @@ export async function saveOrCreate(
   }
   const client = await context.client();
   for (const resource of checked) {
-    const made = await client.create(resource);
+    const made = await client.create(resource).catch((error: unknown) => {
+      if (!(error instanceof Failure && error.reason === 'conflict')) throw error;
+      const change = `change it with \`spoor ${GROUPS[resource.kind]} update\``;
+      throw new Failure(error.component, 'conflict', `${error.message}; ${change}`, { cause: error });
+    });
     context.out.print(`${describe(made.kind, made.metadata)} created`);
   }
 }
+
+/** The verbs of each kind. */
+const GROUPS: Readonly<Record<Kind, string>> = {
+  Environment: 'env',
+  Package: 'pkg',
+  Function: 'fn',
+  HTTPTrigger: 'route',
+  MessageQueueTrigger: 'mqt',
+  TimeTrigger: 'tt',
+  CanaryConfig: 'canary',
+};

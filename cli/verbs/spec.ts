@@ -257,7 +257,7 @@ async function list(
       { title: 'KIND', key: 'kind' },
       { title: 'NAME', key: 'name' },
       { title: 'VERSION', key: 'version', align: 'right', wide: true },
-      { title: 'NAMESPACE', key: 'namespace' },
+      { title: 'NAMESPACE', key: 'namespace', narrow: 'drop' },
     ],
     flags.output,
   );

@@ -58,7 +58,13 @@ export function register(program: Command, context: CliContext): void {
     .addOption(outputOption(['json', 'yaml', 'wide']))
     .action(async (name: string, flags: PeekFlags) => {
       const records = await readRecords(context, name, flags);
-      context.out.list(records.map(rowOf), COLUMNS, flags.output, records.map(dataOf));
+      context.out.list(
+        records.map(rowOf),
+        COLUMNS,
+        flags.output,
+        records.map(dataOf),
+        `topic '${name}' holds no records${flags.offset === undefined ? '' : ' from there on'}`,
+      );
     });
 
   verb(topic, 'tail', 'show records as they come in, until Ctrl-C', 'spoor topic tail cards')
@@ -117,10 +123,11 @@ export function register(program: Command, context: CliContext): void {
           { title: 'PARTITIONS', key: 'partitions', align: 'right' },
           { title: 'RECORDS', key: 'records', align: 'right' },
           { title: 'OFFSETS', key: 'offsets', wide: true },
-          { title: 'CONSUMERS', key: 'groups' },
+          { title: 'CONSUMERS', key: 'groups', narrow: 'cut' },
         ],
         flags.output,
         topics,
+        'no topics yet: the first record or trigger makes one',
       );
     });
 }
@@ -168,9 +175,9 @@ const COLUMNS = [
   { title: 'PARTITION', key: 'partition', align: 'right' },
   { title: 'OFFSET', key: 'offset', align: 'right' },
   { title: 'TIMESTAMP', key: 'timestamp' },
-  { title: 'KEY', key: 'key' },
-  { title: 'VALUE', key: 'value' },
-  { title: 'HEADERS', key: 'headers' },
+  { title: 'KEY', key: 'key', narrow: 'cut' },
+  { title: 'VALUE', key: 'value', narrow: 'cut' },
+  { title: 'HEADERS', key: 'headers', narrow: 'cut' },
 ] as const;
 
 async function readRecords(
@@ -194,6 +201,7 @@ async function readTopics(context: CliContext): Promise<TopicJson[]> {
 /** Follows each partition from its present end. A topic that is not there yet may still come. */
 async function tail(context: CliContext, name: string, asJson: boolean): Promise<void> {
   const next = new Map<number, bigint>();
+  context.out.remark(`waiting for records of topic '${name}'; Ctrl-C ends`);
   for (let isFirst = true; ; isFirst = false) {
     const topic = (await readTopics(context)).find((one) => one.name === name);
     for (const { partition, startOffset, endOffset } of topic?.partitions ?? []) {

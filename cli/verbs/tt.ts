@@ -114,7 +114,7 @@ export function register(program: Command, context: CliContext): void {
         { title: 'FUNCTION_NAME', key: 'function' },
         { title: 'METHOD', key: 'method' },
         { title: 'SUBPATH', key: 'subpath' },
-        { title: 'NAMESPACE', key: 'namespace' },
+        { title: 'NAMESPACE', key: 'namespace', narrow: 'drop' },
       ],
       flags.output,
       found.map(toManifest),

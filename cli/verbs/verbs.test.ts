@@ -384,6 +384,18 @@ const WRONG: readonly (readonly [what: string, args: readonly string[], code: nu
     /cannot find environment 'nodjs': there is none\. Did you mean 'nodejs'\?/,
   ],
   ['deleting what is misspelt', ['env', 'delete', '--name', 'NodeJs2'], 1, /Did you mean 'nodejs'\?/],
+  [
+    'creating what is there',
+    ['env', 'create', '--name', 'nodejs', '--image', 'node'],
+    1,
+    /cannot create environment 'nodejs': it is there already; change it with `spoor env update`/,
+  ],
+  [
+    'waiting for a name that is misspelt',
+    ['env', 'wait', '--name', 'nodjs', '--timeout', '1h'],
+    1,
+    /cannot find environment 'nodjs': there is none\. Did you mean 'nodejs'\?/,
+  ],
   ['deleting what is not there', ['fn', 'delete', '--name', 'none'], 1, /function 'none'/],
   [
     'a spec folder that is not there',

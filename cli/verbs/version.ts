@@ -34,7 +34,7 @@ export function register(program: Command, context: CliContext): void {
           { title: 'PART', key: 'part' },
           { title: 'STATE', key: 'state' },
           { title: 'ADDRESS', key: 'address' },
-          { title: 'DETAIL', key: 'detail' },
+          { title: 'DETAIL', key: 'detail', narrow: 'cut' },
         ],
         flags.output,
       );

@@ -14,6 +14,7 @@ import type {
 import { routeCondition } from '../../platform/spec/route-conflict.ts';
 import { functionNames } from '../../platform/spec/validate.ts';
 import type { CliContext } from '../context.ts';
+import { mustBeThere } from './remove.ts';
 import { durationOption, namespaced, verb, wrongUsage, type NameFlags } from './flags.ts';
 
 const POLL_MS = 200;
@@ -47,7 +48,10 @@ export interface WantedCondition {
   readonly value: boolean;
 }
 
-/** Polls until the condition has the value; a state that it cannot come from any more is a Failure at once. */
+/**
+ * Polls until the condition has the value; a state that it cannot come from any more is a Failure at once, and so is a resource
+ * that is not there: who misspells a name need not wait to hear of it (kubectl wait does the same).
+ */
 export async function untilCondition(
   client: ControlClient,
   kind: Kind,
@@ -57,8 +61,8 @@ export async function untilCondition(
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
-    const resource = await client.get(kind, reference);
-    const state = resource ? await stateOf(client, resource, wanted.name) : missing(kind, reference);
+    const resource = await mustBeThere(client, kind, reference);
+    const state = await stateOf(client, resource, wanted.name);
     if (state.value === wanted.value) return;
     if (wanted.value && state.isFinal === true)
       throw new Failure('cli', 'internal', `cannot wait for ${describe(kind, reference)}: ${state.why}`);
