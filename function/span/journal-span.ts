@@ -126,18 +126,18 @@ export class JournalSpan implements Span, RawIds {
     if (links !== undefined) this.addLinks(links as Link[]);
   }
 
-  /** The trace id as hex if somebody has asked for it, else ''. */
-  get knownTraceId(): string {
+  /** Hex, which its children take over: it is made once a trace, however many of its spans are asked for it. */
+  get traceId(): string {
+    if (this.#traceId === '')
+      this.#traceId = wordToHex(this.t0) + wordToHex(this.t1) + wordToHex(this.t2) + wordToHex(this.t3);
     return this.#traceId;
   }
 
   spanContext(): SpanContext {
     if (this.#context) return this.#context;
-    if (this.#traceId === '')
-      this.#traceId = wordToHex(this.t0) + wordToHex(this.t1) + wordToHex(this.t2) + wordToHex(this.t3);
     const spanId = wordToHex(this.s0) + wordToHex(this.s1);
     this.#context = new CheckedSpanContext(
-      { traceId: this.#traceId, spanId, traceFlags: SAMPLED },
+      { traceId: this.traceId, spanId, traceFlags: SAMPLED },
       this.traceState,
       false,
     );
@@ -239,21 +239,35 @@ export class JournalSpan implements Span, RawIds {
   }
 
   end(endTime?: TimeInput): void {
-    if (this.#recording) this.#end(endTime === undefined ? monotonicMs() : toMonotonicMs(endTime), '', 0);
+    if (this.#recording)
+      this.#end(endTime === undefined ? monotonicMs() : toMonotonicMs(endTime), '', 0, undefined);
   }
 
   /** Ends at the monotonic `endMs` and sets a last attribute, in one record instead of two. */
   endWith(endMs: number, key: string, value: number): void {
     if (!this.#recording) return;
     if (this.#attributes < this.#home.limits.attributeCount || this.#admits(key))
-      this.#end(endMs, key, value);
+      this.#end(endMs, key, value, undefined);
     else {
       this.#droppedAttributes += 1;
-      this.#end(endMs, '', 0);
+      this.#end(endMs, '', 0, undefined);
     }
   }
 
-  #end(endMs: number, key: string, value: number): void {
+  /** Ends now and sets its last attributes, in one record instead of two. */
+  endWithAll(attributes: Attributes): void {
+    if (!this.#recording) return;
+    let count = 0;
+    for (const _ in attributes) count += 1;
+    if (this.#attributes + count <= this.#home.limits.attributeCount) {
+      this.#end(monotonicMs(), '', 0, attributes);
+    } else {
+      this.setAttributes(attributes);
+      this.end();
+    }
+  }
+
+  #end(endMs: number, key: string, value: number, attributes: Attributes | undefined): void {
     this.#recording = false;
     const more = this.#more ?? NOTHING_MORE;
     this.#home.writer.end(
@@ -266,6 +280,7 @@ export class JournalSpan implements Span, RawIds {
       more.droppedLinks,
       key,
       value,
+      attributes,
     );
   }
 
@@ -303,6 +318,12 @@ export class JournalSpan implements Span, RawIds {
       this.#addKey(key);
     }
   }
+}
+
+/** Its last attributes, and its end: one record for a span of ours, two calls for any other. */
+export function endWith(span: Span, attributes: Attributes): void {
+  if (span instanceof JournalSpan) span.endWithAll(attributes);
+  else span.setAttributes(attributes).end();
 }
 
 /** Keys that were set: a list that never has to grow, as most spans end before anybody asks for it. */

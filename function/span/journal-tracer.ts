@@ -47,7 +47,7 @@ export class JournalTracer implements Tracer {
           t3,
           parent.s0,
           parent.s1,
-          parent.knownTraceId,
+          parent.traceId,
           parent.traceState,
         );
         this.#begin(span, name, options, false);

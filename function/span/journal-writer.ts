@@ -231,7 +231,10 @@ export class JournalWriter {
     }
   }
 
-  /** END, with a last attribute if it has a key. False: no room; the span is counted as dropped, and its START stays without an end. */
+  /**
+   * END, with a last attribute if it has a key, and with last attributes if there are any. False: no room; the span is counted as
+   * dropped, and its START stays without an end.
+   */
   end(
     ids: RawIds,
     timeMs: number,
@@ -242,6 +245,7 @@ export class JournalWriter {
     droppedLinks: number,
     key: string,
     value: number,
+    attributes: AttributeSource | undefined,
   ): boolean {
     for (;;) {
       const at = this.#open(FIXED_BYTES.end);
@@ -251,11 +255,16 @@ export class JournalWriter {
       words[w + 2] = ids.s0;
       words[w + 3] = ids.s1;
       this.#doubles[(at + 16) >> 3] = timeMs;
-      words[w + 6] = statusCode | (Math.min(droppedAttributes, 0xffff) << 16);
       words[w + 7] = Math.min(droppedEvents, 0xffff) | (Math.min(droppedLinks, 0xffff) << 16);
-      words[w + 1] =
-        (statusMessage === '' ? 0 : this.#putUnnamed(statusMessage)) +
-        (key === '' ? 0 : this.#putAttribute(key, value));
+      let count = statusMessage === '' ? 0 : this.#putUnnamed(statusMessage);
+      if (key !== '') count += this.#putAttribute(key, value);
+      let dropped = droppedAttributes;
+      if (attributes !== undefined) {
+        count += this.#putAttributes(attributes, Number.POSITIVE_INFINITY);
+        dropped += this.#skipped;
+      }
+      words[w + 1] = count;
+      words[w + 6] = statusCode | (Math.min(dropped, 0xffff) << 16);
       const outcome = this.#commit(at, RECORD.end);
       if (outcome === DONE) return true;
       if (outcome === DROPPED) return this.dropSpan();

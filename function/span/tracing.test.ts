@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
-import { context as contextApi, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  context as contextApi,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  type Span,
+} from '@opentelemetry/api';
 import { contextManager } from './context-manager.ts';
+import { endWith } from './journal-span.ts';
 import { createSampler } from './sampler.ts';
 import { suppressTracing } from './suppress.ts';
 import { startTemporaryTracing } from './test/temporary-journal.ts';
@@ -161,6 +169,30 @@ void test('limits hold, and what they cost is counted', () => {
   assert.equal(read?.events[0]?.droppedAttributesCount, 1);
   assert.deepEqual([read?.links.length, read?.droppedLinksCount], [1, 2]);
 });
+
+for (const attributeCount of [128, 3])
+  void test(`an end with last attributes says what two calls would, ${attributeCount} allowed`, () => {
+    using temporary = startTemporaryTracing({ limits: { ...DEFAULT_LIMITS, attributeCount } });
+    const tracer = temporary.tracing.tracer();
+    const last = { 'spoor.outcome': 'retry', 'faas.coldstart': undefined, same: 2, 'http.status': 503 };
+    for (const end of [endWith, (span: Span) => span.setAttributes(last).end()]) {
+      const span = tracer.startSpan('s', { attributes: { 'spoor.attempt': 1, same: 1 } });
+      span.setStatus({ code: SpanStatusCode.ERROR, message: 'busy' });
+      end(span, last);
+      end(span, { late: 1 });
+    }
+    const [one, two] = temporary.read().spans;
+    assert.ok(one && two);
+    const told = ({ attributes, status, droppedAttributesCount }: typeof one) => ({
+      attributes,
+      status,
+      droppedAttributesCount,
+    });
+    assert.deepEqual(told(one), told(two));
+    assert.deepEqual(one.status, { code: 2, message: 'busy' });
+    assert.equal(one.attributes['spoor.outcome'], 'retry');
+    assert.equal(one.attributes['same'], 2n);
+  });
 
 void test('attributes that are no values, or throw when read, cost nobody anything', () => {
   using temporary = startTemporaryTracing();

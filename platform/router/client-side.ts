@@ -1,9 +1,13 @@
+import type { Context } from '@opentelemetry/api';
+
 /**
  * The two halves of whoever asks the router, as far as the router cares: node:http's pair for a request over a socket, and
  * local-client.ts's for one from within the process.
  */
 export interface ClientRequest {
   readonly method?: string | undefined;
+  /** The caller's, when it is here; else its headers tell. */
+  readonly context?: Context | undefined;
   /** All of the body is here. */
   readonly complete: boolean;
   readonly socket: { readonly remoteAddress?: string | undefined };

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { propagation, ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import { createRouterClient, type RouterClient } from './client.ts';
 import { startTestRouter } from './test/test-router.ts';
 
 const ECHO = `export default (request, response) => {
   if (request.url === '/never') return;
+  if (request.url === '/context') return void response.end(request.headers.traceparent + ' ' + request.headers.baggage);
   if (request.url === '/half') return void response.writeHead(200, { 'content-length': 9 }).write('half', () => process.exit(1));
   const chunks = [];
   request.on('data', (chunk) => chunks.push(chunk)).on('end', () => {
@@ -103,6 +105,23 @@ for (const [where, clientOf] of Object.entries(CLIENTS))
         await assert.rejects(client.invoke('echo', { headers: { [name]: value } }), { name: 'Failure' });
     });
   });
+
+void test('within the process a context goes on as it is, in place of what headers say', async () => {
+  await using router = await startTestRouter();
+  router.catalog.putFunction('echo', ECHO);
+  const remote = { traceId: 'ab'.repeat(16), spanId: 'cd'.repeat(8), traceFlags: 1, isRemote: true };
+  const context = propagation.setBaggage(
+    trace.setSpanContext(ROOT_CONTEXT, remote),
+    propagation.createBaggage({ tenant: { value: 'blue' } }),
+  );
+  assert.ok(router.client.takesContext);
+  const headers = { 'X-Spoor-Attempt': '1', traceparent: TRACEPARENT };
+  const answer = await router.client.invoke('echo', { subpath: 'context', headers, context });
+  assert.equal(answer.body.toString(), `00-${remote.traceId}-${remote.spanId}-01 tenant=blue`);
+  // What the executor did for it stands below it too.
+  assert.ok(router.spans().some((span) => span.parentSpanId === remote.spanId));
+  assert.ok(router.spans().every((span) => span.traceId === remote.traceId));
+});
 
 test('a router that is not there is a failure', async () => {
   await using nowhere = createRouterClient({ internalUrl: 'http://127.0.0.1:1' });

@@ -1,3 +1,4 @@
+import type { Context } from '@opentelemetry/api';
 import { Pool } from 'undici';
 import { Failure } from '../../server/failure.ts';
 import type { Reference } from '../spec/resources.ts';
@@ -8,6 +9,8 @@ export const DEFAULT_TIMEOUT_MS = 10 * 60_000;
 const CONNECTIONS = 256;
 
 export interface RouterClient extends AsyncDisposable {
+  /** A call's `context` goes on with it as it is; to others it is said in headers. */
+  readonly takesContext?: boolean;
   /**
    * Calls a function through the router's internal listener and reads the whole answer. Resolves for every status; throws a
    * Failure `unavailable` when there is no answer, `function_timeout` after `timeoutMs`, `client_disconnect` when `signal` says so,
@@ -25,6 +28,8 @@ export interface Call {
   readonly subpath?: string;
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
+  /** What the call goes on from, in place of what its headers say; for a client that takes it. */
+  readonly context?: Context;
 }
 
 export interface Answer {

@@ -66,7 +66,7 @@ export class Invocation {
   ) {
     this.#road = road;
     this.requestId = head.requestId || randomUUID();
-    const caller = road.propagator.extract(ROOT_CONTEXT, head.carrier, carrierGetter);
+    const caller = request.context ?? road.propagator.extract(ROOT_CONTEXT, head.carrier, carrierGetter);
     if (head.attempt === '') {
       const name = target ? `${request.method} ${target.route}` : (request.method ?? 'HTTP');
       const attributes = serverAttributes(request, head, url, this.requestId, target);
@@ -87,8 +87,9 @@ export class Invocation {
     return this.#server === undefined;
   }
 
-  /** Trace Context level 2, `traceresponse`; '' when there is no trace. */
+  /** Trace Context level 2, `traceresponse`; '' when there is no trace, or the caller has opened its span itself. */
   get traceresponse(): string {
+    if (this.isCallersAttempt) return '';
     const { traceId, spanId, traceFlags } = this.spanContext;
     if (traceId === INVALID_SPAN_CONTEXT.traceId) return '';
     return `00-${traceId}-${spanId}-0${traceFlags & 1}`;

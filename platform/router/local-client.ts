@@ -1,3 +1,4 @@
+import type { Context } from '@opentelemetry/api';
 import { Failure } from '../../server/failure.ts';
 import type { Call, Answer, RouterClient } from './client.ts';
 import type { ClientRequest, ClientResponse } from './client-side.ts';
@@ -13,6 +14,7 @@ export type Enter = (call: LocalCall, rawHeaders: string[], body: Buffer | undef
  */
 export function createLocalClient(enter: Enter): RouterClient {
   return {
+    takesContext: true,
     invoke: async (fn, call = {}) => {
       const name = typeof fn === 'string' ? fn : fn.name;
       const body = typeof call.body === 'string' ? Buffer.from(call.body) : bufferOf(call.body);
@@ -30,6 +32,7 @@ export function createLocalClient(enter: Enter): RouterClient {
 export class LocalCall implements ClientRequest, ClientResponse {
   readonly method: string;
   readonly url: string;
+  readonly context: Context | undefined;
   readonly complete = true;
   readonly socket = LOOPBACK;
   readonly req = this;
@@ -64,6 +67,7 @@ export class LocalCall implements ClientRequest, ClientResponse {
     this.#reject = reject;
     this.method = call.method ?? 'POST';
     this.url = path;
+    this.context = call.context;
     this.#timer = setTimeout(onTimeout, call.timeoutMs ?? DEFAULT_TIMEOUT_MS, this);
     call.signal?.addEventListener('abort', this.#onAbort);
     if (call.signal?.aborted) this.#onAbort();

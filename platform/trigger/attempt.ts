@@ -1,16 +1,19 @@
 import {
+  defaultTextMapSetter,
   SpanKind,
   SpanStatusCode,
-  trace,
   type Attributes,
   type Context,
   type Span,
 } from '@opentelemetry/api';
 import * as names from '../../function/span/attributes.ts';
+import { endWith } from '../../function/span/journal-span.ts';
+import { SpanOver } from '../../function/span/span-context.ts';
 import type { Tracing } from '../../function/span/tracing.ts';
 import { Failure, REASONS } from '../../server/failure.ts';
 import type { Reference } from '../spec/resources.ts';
 import { headerOf, type FunctionInvoker, type FunctionResponse } from './invoker.ts';
+import { SpanNames } from './span-names.ts';
 
 export interface AttemptFailure {
   /** A word of server/failure.ts. */
@@ -57,7 +60,7 @@ export async function attempt(
 ): Promise<AttemptResult & { readonly span: Span }> {
   const { tracing, fn } = options;
   const span = tracing.tracer().startSpan(
-    `invoke ${fn.name}`,
+    spanNames.of(fn.name),
     {
       kind: SpanKind.CLIENT,
       attributes: {
@@ -75,28 +78,26 @@ export async function attempt(
     ...(options.trigger === 'pubsub' ? { 'X-Record-Attempt': String(options.attempt) } : {}),
     'X-Spoor-Trigger': options.trigger,
   };
-  tracing.propagator.inject(trace.setSpan(parent, span), headers, {
-    set: (carrier, name, value) => {
-      carrier[name] = value;
-    },
-  });
-  const { result, attributes } = await call(headers, options);
+  const context = new SpanOver(parent, span);
+  if (!options.invoker.takesContext) tracing.propagator.inject(context, headers, defaultTextMapSetter);
+  const { result, attributes } = await call(headers, context, options);
   const failure = result.ok ? undefined : result.failure;
-  // All at once: each call is a record in the journal.
   attributes[names.SPOOR_OUTCOME] = options.outcome(failure);
   if (failure) {
     attributes[names.ERROR_TYPE] = failure.reason;
     attributes[names.SPOOR_REASON] = failure.reason;
     span.setStatus({ code: SpanStatusCode.ERROR, message: failure.message });
   }
-  span.setAttributes(attributes);
-  span.end();
+  endWith(span, attributes);
   return { ...result, span };
 }
+
+const spanNames = new SpanNames('invoke');
 
 /** With what the answer says of the instance that gave it, for the span. */
 async function call(
   headers: Record<string, string | string[]>,
+  context: Context,
   options: AttemptOptions,
 ): Promise<{ readonly result: AttemptResult; readonly attributes: Attributes }> {
   let response: FunctionResponse;
@@ -109,6 +110,7 @@ async function call(
       subpath,
       signal,
       timeoutMs,
+      context,
     });
   } catch (error) {
     return { result: { ok: false, failure: failureOfError(error) }, attributes: {} };

@@ -9,10 +9,12 @@ import {
   type Span,
 } from '@opentelemetry/api';
 import * as names from '../../function/span/attributes.ts';
+import { SpanOver } from '../../function/span/span-context.ts';
 import type { QueueRecord } from '../queue/queue.ts';
 import { contentAttributes, destinationAttributes, positionAttributes } from '../queue/record-attributes.ts';
 import { extractContext } from '../queue/record-headers.ts';
 import type { Delivery } from './delivery.ts';
+import { SpanNames } from './span-names.ts';
 
 export interface ConsumerSpan {
   readonly span: Span;
@@ -65,7 +67,7 @@ export function queueWait(record: Pick<QueueRecord, 'timestamp'>, now: number): 
 function start(delivery: Delivery, parent: Context, links: Link[], attributes: Attributes): ConsumerSpan {
   const { trigger, queue, settings, tracing } = delivery;
   const span = tracing.tracer().startSpan(
-    `process ${trigger.spec.topic}`,
+    spanNames.of(trigger.spec.topic),
     {
       kind: SpanKind.CONSUMER,
       links,
@@ -78,8 +80,10 @@ function start(delivery: Delivery, parent: Context, links: Link[], attributes: A
     },
     parent,
   );
-  return { span, context: trace.setSpan(parent, span) };
+  return { span, context: new SpanOver(parent, span) };
 }
+
+const spanNames = new SpanNames('process');
 
 function producerLinks(sent: Context, attributes: Attributes): Link[] {
   const context = trace.getSpanContext(sent);

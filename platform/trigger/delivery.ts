@@ -1,5 +1,6 @@
 import { SpanStatusCode, type Context, type Span } from '@opentelemetry/api';
 import * as names from '../../function/span/attributes.ts';
+import { endWith } from '../../function/span/journal-span.ts';
 import type { Tracing } from '../../function/span/tracing.ts';
 import { Failure } from '../../server/failure.ts';
 import type { Logger } from '../../server/log.ts';
@@ -118,13 +119,12 @@ export function endFailed(
   outcome: Outcome,
   failure: Pick<AttemptFailure, 'reason' | 'message'>,
 ): void {
-  span.setAttributes({
+  span.setStatus({ code: SpanStatusCode.ERROR, message: failure.message });
+  endWith(span, {
     [names.SPOOR_OUTCOME]: outcome,
     [names.SPOOR_REASON]: failure.reason,
     [names.ERROR_TYPE]: failure.reason,
   });
-  span.setStatus({ code: SpanStatusCode.ERROR, message: failure.message });
-  span.end();
 }
 
 /** The trigger stops, and the record will be delivered again: its span says so rather than staying open. */
@@ -136,9 +136,10 @@ export function endStopped(span: Span): void {
 }
 
 export function endSucceeded(span: Span): void {
-  span.setAttribute(names.SPOOR_OUTCOME, 'success');
-  span.end();
+  endWith(span, SUCCEEDED);
 }
+
+const SUCCEEDED = { [names.SPOOR_OUTCOME]: 'success' };
 
 function placeOf(record: QueueRecord, { span }: ConsumerSpan) {
   return {

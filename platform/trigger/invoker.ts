@@ -1,7 +1,10 @@
+import type { Context } from '@opentelemetry/api';
 import type { FunctionReference, Reference } from '../spec/resources.ts';
 
 /** What a trigger needs of the router: one call of one function on its internal listener. */
 export interface FunctionInvoker {
+  /** `context` goes on with the call as it is. Else it is in the headers. */
+  readonly takesContext?: boolean;
   /** Resolves with whatever status the function or the router answered; rejects when there was no answer. */
   invoke(
     fn: string | Reference,
@@ -12,6 +15,8 @@ export interface FunctionInvoker {
       readonly subpath?: string;
       readonly signal: AbortSignal;
       readonly timeoutMs: number;
+      /** Of the attempt's span. */
+      readonly context?: Context;
     },
   ): Promise<FunctionResponse>;
 }

@@ -1,5 +1,7 @@
-import { SpanKind, SpanStatusCode, trace, type Context } from '@opentelemetry/api';
+import { SpanKind, SpanStatusCode, type Attributes, type Context } from '@opentelemetry/api';
 import { ERROR_TYPE, SPOOR_ATTEMPT, SPOOR_REASON } from '../../function/span/attributes.ts';
+import { endWith } from '../../function/span/journal-span.ts';
+import { SpanOver } from '../../function/span/span-context.ts';
 import type { Tracing } from '../../function/span/tracing.ts';
 import { toFailure } from '../../server/failure.ts';
 import type { Logger } from '../../server/log.ts';
@@ -7,6 +9,7 @@ import type { Queue, RecordToProduce } from '../queue/queue.ts';
 import { contentAttributes, destinationAttributes, positionAttributes } from '../queue/record-attributes.ts';
 import { withContext } from '../queue/record-headers.ts';
 import { backOffMs, wait } from './back-off.ts';
+import { SpanNames } from './span-names.ts';
 
 const FIRST_BACK_OFF_MS = 100;
 const MAX_BACK_OFF_MS = 5_000;
@@ -31,20 +34,21 @@ export async function sendRecord(
 ): Promise<void> {
   const { queue, tracing, log, signal } = part;
   const span = tracing.tracer().startSpan(
-    `send ${topic}`,
+    spanNames.of(topic),
     {
       kind: SpanKind.PRODUCER,
       attributes: { ...destinationAttributes(queue.system, 'send', topic), ...contentAttributes(record) },
     },
     parent,
   );
+  let told: Attributes = {};
   try {
-    const context = trace.setSpan(parent, span);
+    const context = new SpanOver(parent, span);
     const traced = { ...record, headers: withContext(record.headers, context, tracing.propagator) };
     for (let tries = 1; ; tries += 1) {
       try {
         const [position] = await queue.produce(topic, [traced]);
-        if (position) span.setAttributes(positionAttributes(position));
+        if (position) told = positionAttributes(position);
         return;
       } catch (error) {
         const failure = toFailure(error, 'queue');
@@ -66,10 +70,12 @@ export async function sendRecord(
     }
   } catch (error) {
     const failure = toFailure(error, 'queue');
-    span.setAttribute(ERROR_TYPE, failure.reason);
+    told = { [ERROR_TYPE]: failure.reason };
     span.setStatus({ code: SpanStatusCode.ERROR, message: failure.message });
     throw error;
   } finally {
-    span.end();
+    endWith(span, told);
   }
 }
+
+const spanNames = new SpanNames('send');
