@@ -21,6 +21,12 @@ const QUIET: readonly { readonly afterMs: number; readonly everyMs: number }[] =
   { afterMs: 10_000, everyMs: 100 },
   { afterMs: 1_000, everyMs: 40 },
 ];
+/**
+ * With more spans open than this a segment is not given back by itself, for which all of them would have to be written down, but
+ * together with those after it: up to this share of the journal's segments.
+ */
+const MANY_OPEN_SPANS = 64;
+const HELD_SHARE = 8;
 /** Every so many idle polls the header is looked at for a segment that begins without a NEXT before it. */
 const HEADER_EVERY_POLLS = 16;
 
@@ -61,6 +67,12 @@ export class Instance {
   #offset = 0;
   #isSegmentDone = false;
   #hasNews = false;
+  /** Segments that are read to their end and not given back. */
+  #heldSegments = 0;
+  /** Segments in use that were not begun yet, when this one was. */
+  #waitingSegments = 0;
+  /** Of the two snapshots, the one that may be written over. */
+  #turn: 0 | 1 = 0;
   #idlePolls = 0;
   /** Segments that never appeared, or broke off with a header word that cannot be true. */
   damagedSegments = 0;
@@ -88,6 +100,7 @@ export class Instance {
     const snapshot = readSnapshot(this.#snapshotPath, createdUnixNano, this.transcoder);
     if (snapshot !== undefined) {
       this.#sequence = snapshot.nextSequence;
+      this.#turn = snapshot.turn === 0 ? 1 : 0;
       this.#reader.freeBefore(this.#sequence);
     }
     this.#silentUntil = this.#reader.readPosition();
@@ -95,6 +108,11 @@ export class Instance {
 
   get isDead(): boolean {
     return this.#deadSince !== undefined;
+  }
+
+  /** How much of the journal the writer cannot use, 0 to 1, as of the beginning of the segment that is being read. */
+  get fullness(): number {
+    return (this.#waitingSegments + this.#heldSegments) / this.#reader.header.segmentCount;
   }
 
   /** Whether a look is worth its cost by now. */
@@ -143,7 +161,7 @@ export class Instance {
     return consumed.bytes;
   }
 
-  /** What was drained is in the spool: never hand it on again, and give finished segments back to the writer. */
+  /** What was drained is in the spool: never hand it on again, and give finished segments back to the writer, at once or soon. */
   commit(): void {
     if (!this.#hasNews) return;
     this.#hasNews = false;
@@ -152,16 +170,30 @@ export class Instance {
       return;
     }
     const nextSequence = this.#sequence + 1;
-    const { createdUnixNano } = this.#reader.header;
+    const { createdUnixNano, segmentCount } = this.#reader.header;
+    const canHold = this.#heldSegments + 1 < Math.floor(segmentCount / HELD_SHARE);
+    if (canHold && this.transcoder.open.size > MANY_OPEN_SPANS) {
+      this.#reader.writePosition(this.#sequence, this.#offset);
+      this.#heldSegments += 1;
+      this.#awaitSegment(nextSequence);
+      return;
+    }
     try {
-      writeSnapshot(this.#snapshotPath, { createdUnixNano, nextSequence }, this.transcoder);
+      const snapshot = { createdUnixNano, nextSequence, turn: this.#turn };
+      writeSnapshot(this.#snapshotPath, snapshot, this.transcoder);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'ENOSPC' && code !== 'EDQUOT') throw error;
       return; // not given back while the disk is full; `drain` comes to the segment's end again and tries anew
     }
     this.#reader.freeBefore(nextSequence);
-    this.#sequence = nextSequence;
+    this.#turn = this.#turn === 0 ? 1 : 0;
+    this.#heldSegments = 0;
+    this.#awaitSegment(nextSequence);
+  }
+
+  #awaitSegment(sequence: number): void {
+    this.#sequence = sequence;
     this.#index = -1;
     this.#isSegmentDone = false;
   }
@@ -247,6 +279,7 @@ export class Instance {
     if (found.sequence > this.#sequence) this.damagedSegments += this.#sequence > 1 ? 1 : 0;
     this.#sequence = found.sequence;
     this.#index = found.index;
+    this.#waitingSegments = found.waiting;
     this.#offset = 0;
     this.transcoder.beginSegment(found.sequence);
     return true;

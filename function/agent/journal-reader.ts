@@ -106,17 +106,24 @@ export class JournalReader {
     writeSync(this.#fd, this.#word, 0, 8, POSITION);
   }
 
-  /** The segment in use with the lowest sequence number of at least `sequence`; undefined when none is there yet. */
-  findSegment(sequence: number): { readonly index: number; readonly sequence: number } | undefined {
+  /**
+   * The segment in use with the lowest sequence number of at least `sequence`, and how many are in use behind it; undefined when none
+   * is there yet.
+   */
+  findSegment(
+    sequence: number,
+  ): { readonly index: number; readonly sequence: number; readonly waiting: number } | undefined {
     const bytes = this.#readHeaderBytes();
     let found: { index: number; sequence: number } | undefined;
+    let count = 0;
     for (let index = 0; index < this.header.segmentCount; index++) {
       const used = bytes.readUInt32LE(HEADER.sequence + index * 4);
       const drained = bytes.readUInt32LE(HEADER.drained + index * 4);
       if (used < sequence || used === 0 || used === drained) continue;
+      count += 1;
       if (found === undefined || used < found.sequence) found = { index, sequence: used };
     }
-    return found;
+    return found && { ...found, waiting: count - 1 };
   }
 
   /** Gives every segment back to the writer that was used before `sequence`. */

@@ -1,4 +1,5 @@
-import type { Padded, ProtoBuffer } from './proto-buffer.ts';
+import type { KeptSpan } from './kept-span.ts';
+import type { Padded } from './proto-buffer.ts';
 
 /** An instance with more open spans than this is broken or hostile; further ones are not followed, and counted. */
 export const MAX_OPEN_SPANS = 100_000;
@@ -23,38 +24,22 @@ export interface OpenSpan {
   kept: KeptSpan | undefined;
 }
 
-export interface KeptSpan {
-  /** Span fields 1 to 4, 6, 16 and 7: ids, state, kind, flags, start time. */
-  readonly head: Uint8Array;
-  /** Encoded `attributes = 9` fields by key: a later value replaces an earlier one. */
-  readonly attributes: Map<string, Uint8Array>;
-  /** Encoded `events = 11` and `links = 13` fields. */
-  readonly extra: ProtoBuffer;
-  /** Zeros for a root. */
-  readonly parentLow: number;
-  readonly parentHigh: number;
-  /** Start time, unix ns, as two halves. */
-  readonly startLow: number;
-  readonly startHigh: number;
-  droppedAttributes: number;
-  droppedEvents: number;
-}
-
-/** A power of two. */
-const SLOTS = 1024;
+/** Places of the table at first and at most; powers of two. */
+const FIRST_SLOTS = 1024;
+const MAX_SLOTS = 16 * 1024;
 
 /**
  * Open spans by id. Most spans are open for a short while and few at a time: those lie in a table with one place for each of the ids
  * that meet there, and only who finds its place taken goes into the map behind it.
  */
 export class OpenSpans implements Iterable<OpenSpan> {
-  readonly #slots: (OpenSpan | undefined)[] = Array.from({ length: SLOTS }, () => undefined);
+  #slots = slots(FIRST_SLOTS);
   /** A span id is 64 bits; the map's key is 30 of them, so that it stays a small integer. */
   readonly #byHash = new Map<number, OpenSpan>();
   size = 0;
 
   get(low: number, high: number): OpenSpan | undefined {
-    let span = this.#slots[slotOf(low, high)];
+    let span = this.#slots[this.#slotOf(low, high)];
     if (span !== undefined && span.low === low && span.high === high) return span;
     if (this.#byHash.size === 0) return undefined;
     span = this.#byHash.get(hashOf(low, high));
@@ -66,7 +51,7 @@ export class OpenSpans implements Iterable<OpenSpan> {
   add(span: OpenSpan): boolean {
     const { low, high } = span;
     if (this.get(low, high) !== undefined) return false;
-    const slot = slotOf(low, high);
+    const slot = this.#slotOf(low, high);
     span.next = undefined;
     if (this.#slots[slot] === undefined) this.#slots[slot] = span;
     else {
@@ -74,12 +59,26 @@ export class OpenSpans implements Iterable<OpenSpan> {
       this.#byHash.set(hashOf(low, high), span);
     }
     this.size += 1;
+    if (this.size > this.#slots.length / 2 && this.#slots.length < MAX_SLOTS) this.#grow();
     return true;
+  }
+
+  /** So many at a time that most places would be taken. */
+  #grow(): void {
+    const spans = [...this];
+    this.#slots = slots(this.#slots.length * 4);
+    this.#byHash.clear();
+    this.size = 0;
+    for (const span of spans) this.add(span);
+  }
+
+  #slotOf(low: number, high: number): number {
+    return (low ^ high) & (this.#slots.length - 1);
   }
 
   /** Takes the span out and returns it. */
   take(low: number, high: number): OpenSpan | undefined {
-    const slot = slotOf(low, high);
+    const slot = this.#slotOf(low, high);
     const first = this.#slots[slot];
     let span: OpenSpan | undefined;
     if (first !== undefined && first.low === low && first.high === high) {
@@ -125,8 +124,8 @@ export class OpenSpans implements Iterable<OpenSpan> {
   }
 }
 
-function slotOf(low: number, high: number): number {
-  return (low ^ high) & (SLOTS - 1);
+function slots(count: number): (OpenSpan | undefined)[] {
+  return Array.from({ length: count }, () => undefined);
 }
 
 function hashOf(low: number, high: number): number {

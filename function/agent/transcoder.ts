@@ -13,16 +13,15 @@ import {
   type Chunk,
   type JournalString,
 } from './attribute-writer.ts';
+import { KeptSpan } from './kept-span.ts';
+import { KeyNumbers } from './key-numbers.ts';
 import { LogUids } from './log-uids.ts';
-import { MAX_OPEN_SPANS, OpenSpans, type KeptSpan, type OpenSpan } from './open-spans.ts';
+import { MAX_OPEN_SPANS, OpenSpans, type OpenSpan } from './open-spans.ts';
 import type { OtlpBatch } from './otlp-batch.ts';
 import { encodeResource, writeAnyValue, writeKeyValue } from './otlp.ts';
 import { PADDING, ProtoBuffer, pad, putVarint, putWords, type Padded } from './proto-buffer.ts';
 import type { SpanEnding } from './span-ending.ts';
 
-/** Events and links of one span that is kept longer than its piece of journal; more are counted as dropped. */
-const MAX_EXTRA_BYTES = 1024 * 1024;
-const MAX_KEPT_ATTRIBUTES = 1024;
 /** How many of an instance's last log lines are remembered for its end, and how much of each. */
 const TAIL_LINES = 10;
 const TAIL_LINE_CHARS = 1024;
@@ -31,6 +30,7 @@ const MAX_STRING_ID = MAX_SEGMENT_BYTES / 16;
 /** Times further than this from their anchor (146 years) are damage; the anchor's own time stands in. */
 const MAX_ANCHOR_DISTANCE_NS = 2 ** 62;
 const MAX_SPARE_SPANS = 2048;
+const MAX_SPARE_KEPT = 1024;
 const TWO_32 = 2 ** 32;
 
 /** What one piece of journal came to. */
@@ -43,7 +43,8 @@ export interface Consumed {
 
 /**
  * One instance's records into OTLP: joins START, ATTRIBUTES, EVENT, LINK, NAME and END into spans, from bytes to bytes.
- * A span that starts and ends within one piece of journal is never more than offsets into it; others are kept as encoded OTLP.
+ * A span that starts and ends within one piece of journal is never more than offsets into it; others are kept as encoded OTLP
+ * (kept-span.ts).
  *
  * Nothing in a record is trusted: lengths, ids and counts are checked, and what does not fit is skipped and counted in `damaged`.
  */
@@ -72,6 +73,8 @@ export class Transcoder {
   readonly #fresh: OpenSpan[] = [];
   /** Used up, to be used again: a span that comes and goes within one piece makes no garbage. */
   readonly #spare: OpenSpan[] = [];
+  readonly #spareKept: KeptSpan[] = [];
+  readonly #keys = new KeyNumbers();
   #tailOffsets: number[] = [];
   /** Spans and logs lost since the last span that said so. */
   #unsaidDrops = 0;
@@ -105,6 +108,7 @@ export class Transcoder {
   /** A new segment begins: ids of strings start anew. */
   beginSegment(sequence: number): void {
     this.#attributes.beginSegment();
+    this.#keys.beginSegment();
     this.#uids.beginSegment(sequence);
     this.#streamKey = 0;
     this.#uidKey = 0;
@@ -198,6 +202,7 @@ export class Transcoder {
 
   #define(id: number, string: JournalString): void {
     this.#attributes.define(id, string);
+    this.#keys.define(id);
     if (string.text === LOG_IOSTREAM) this.#streamKey = id;
     else if (string.text === LOG_RECORD_UID) this.#uidKey = id;
   }
@@ -288,16 +293,20 @@ export class Transcoder {
       this.damagedRecords += 1;
       return;
     }
-    if (isSilent) return;
+    const { kept } = span;
+    if (isSilent) {
+      if (kept !== undefined) this.#reuse(span, kept);
+      return;
+    }
     const out = batch.spans(span.scope);
     const begin = out.open(0x12);
-    const message = span.kept
-      ? this.#endKept(out, span, span.kept, chunk, at, end)
+    const message = kept
+      ? this.#endKept(out, span, kept, chunk, at, end)
       : this.#endFresh(out, span, chunk, at, end);
     const counts = u32[i + 6] as number;
-    const droppedAttributes = (counts >>> 16) + (span.kept?.droppedAttributes ?? 0);
+    const droppedAttributes = (counts >>> 16) + (kept?.droppedAttributes ?? 0);
     const counts2 = u32[i + 7] as number;
-    const droppedEvents = (counts2 & 0xffff) + (span.kept?.droppedEvents ?? 0);
+    const droppedEvents = (counts2 & 0xffff) + (kept?.droppedEvents ?? 0);
     if ((droppedAttributes | droppedEvents | counts2) !== 0) {
       writeCount(out, 0x50, droppedAttributes);
       writeCount(out, 0x60, droppedEvents);
@@ -311,6 +320,13 @@ export class Transcoder {
     }
     out.close(begin);
     batch.spanWritten(out.position - begin);
+    if (kept !== undefined) this.#reuse(span, kept);
+  }
+
+  #reuse(span: OpenSpan, kept: KeptSpan): void {
+    span.kept = undefined;
+    if (this.#spare.length < MAX_SPARE_SPANS) this.#spare.push(span);
+    if (this.#spareKept.length < MAX_SPARE_KEPT && kept.isReusable) this.#spareKept.push(kept);
   }
 
   /** Start and end lie in the same piece. Returns the offset of the status message, 0 when there is none. */
@@ -383,14 +399,39 @@ export class Transcoder {
     return this.#put(out, chunk, at + 32, end, endCount);
   }
 
+  /** The start lies in an earlier piece. Returns the offset of the status message, 0 when there is none. */
   #endKept(out: ProtoBuffer, span: OpenSpan, kept: KeptSpan, chunk: Chunk, at: number, end: number): number {
-    const message = this.#keepAttributes(kept, chunk, at + 32, end, chunk.u32[(at >>> 2) + 1] as number);
-    out.raw(kept.head);
+    const count = chunk.u32[(at >>> 2) + 1] as number;
     this.#writeName(out, span.name);
     this.#writeEndTime(out, kept.startLow, kept.startHigh);
-    for (const attribute of kept.attributes.values()) out.raw(attribute);
-    out.raw(kept.extra.view());
+    if (!this.#repeats(kept, chunk, at + 32, end, count)) {
+      kept.settle();
+      const begin = out.position;
+      const { damaged } = this.#attributes;
+      out.raw(kept.fields.view());
+      this.#spanNumber = (this.#spanNumber + 1) >>> 0;
+      const message = this.#putOnce(out, chunk, at + 32, end, count);
+      if (message >= 0) return message;
+      out.position = begin;
+      this.#attributes.damaged = damaged;
+    }
+    const message = this.#keepAttributes(kept, chunk, at + 32, end, count);
+    kept.settle();
+    out.raw(kept.fields.view());
     return message;
+  }
+
+  /** Whether one of these attributes may have a key that the span has already. */
+  #repeats(kept: KeptSpan, chunk: Chunk, from: number, end: number, count: number): boolean {
+    for (let at = from; count > 0; count--) {
+      const size = this.#attributes.size(chunk, at, end);
+      if (size === 0) return false;
+      const id = chunk.u32[at >>> 2] as number;
+      const key = id === 0 ? undefined : this.#attributes.strings[id]?.text;
+      if (key !== undefined && kept.has(this.#keys.of(id, key))) return true;
+      at += size;
+    }
+    return false;
   }
 
   /** Fields 1 to 4, 6, 7 and 16, from a START record whose time is already in unix ns. */
@@ -683,19 +724,14 @@ export class Transcoder {
     const { u32 } = chunk;
     const at = span.start;
     const i = at >>> 2;
-    this.#scratch.reset();
-    this.#writeHead(this.#scratch, chunk, at);
-    const kept: KeptSpan = {
-      head: this.#scratch.copy(),
-      attributes: new Map(),
-      extra: new ProtoBuffer(0),
-      parentLow: u32[i + 10] as number,
-      parentHigh: u32[i + 11] as number,
-      startLow: u32[i + 2] as number,
-      startHigh: u32[i + 3] as number,
-      droppedAttributes: 0,
-      droppedEvents: 0,
-    };
+    const kept = this.#spareKept.pop() ?? new KeptSpan();
+    kept.fields.reset();
+    this.#writeHead(kept.fields, chunk, at);
+    kept.begin();
+    kept.parentLow = u32[i + 10] as number;
+    kept.parentHigh = u32[i + 11] as number;
+    kept.startLow = u32[i + 2] as number;
+    kept.startHigh = u32[i + 3] as number;
     this.#keepAttributes(kept, chunk, at + 64, at + ((u32[i] as number) >>> 8), u32[i + 15] as number);
     if (span.more !== undefined) {
       for (const record of span.more) {
@@ -711,30 +747,38 @@ export class Transcoder {
     const type = (chunk.u32[at >>> 2] as number) & 0xff;
     if (type === RECORD.attributes) {
       this.#keepAttributes(kept, chunk, at + 16, end, chunk.u32[(at >>> 2) + 1] as number);
-    } else if (kept.extra.position > MAX_EXTRA_BYTES) kept.droppedEvents += 1;
-    else if (type === RECORD.event) this.#writeEvent(kept.extra, chunk, at, end);
-    else this.#writeLink(kept.extra, chunk, at, end);
+      return;
+    }
+    if (!kept.hasRoomForExtra) {
+      kept.droppedEvents += 1;
+      return;
+    }
+    const { fields } = kept;
+    const begin = fields.position;
+    if (type === RECORD.event) this.#writeEvent(fields, chunk, at, end);
+    else this.#writeLink(fields, chunk, at, end);
+    kept.extraAdded(fields.position - begin);
   }
 
   /** Returns the offset of the attribute with key id 0, 0 when there is none. */
   #keepAttributes(kept: KeptSpan, chunk: Chunk, from: number, end: number, count: number): number {
     let special = 0;
+    let written = 0;
     for (let at = from; count > 0; count--) {
       const size = this.#attributes.size(chunk, at, end);
-      if (size === 0) {
+      if (size === 0 || written > MAX_ENCODED_BYTES) {
         this.#attributes.damaged += 1;
         break;
       }
       const id = chunk.u32[at >>> 2] as number;
-      const key = this.#attributes.strings[id]?.text;
       if (id === 0) special = at;
-      else if (key === undefined) this.#attributes.damaged += 1;
-      else if (kept.attributes.size >= MAX_KEPT_ATTRIBUTES && !kept.attributes.has(key)) {
-        kept.droppedAttributes += 1;
-      } else {
-        this.#scratch.reset();
-        if (this.#attributes.write(this.#scratch, 0x4a, chunk, at)) {
-          kept.attributes.set(key, this.#scratch.copy());
+      else {
+        const begin = kept.fields.position;
+        const key = this.#attributes.strings[id]?.text;
+        // Where there is no such key, `write` says so and counts it.
+        if (this.#attributes.write(kept.fields, 0x4a, chunk, at) && key !== undefined) {
+          written += kept.fields.position - begin;
+          kept.attributeAdded(this.#keys.of(id, key));
         }
       }
       at += size;
@@ -755,16 +799,16 @@ export class Transcoder {
       const attributes = isOutermost ? ending.outermostAttributes : ending.attributes;
       const out = batch.spans(span.scope);
       const begin = out.open(0x12);
-      out.raw(kept.head);
+      kept.settle();
+      kept.dropKeys(attributes);
+      out.raw(kept.fields.view());
       this.#writeName(out, span.name);
       this.#writeEndTime(out, kept.startLow, kept.startHigh);
-      for (const [key, attribute] of kept.attributes) if (!(key in attributes)) out.raw(attribute);
       for (const [key, value] of Object.entries(attributes)) writeKeyValue(out, 0x4a, key, value);
       if (this.#unsaidDrops > 0) {
         writeKeyValue(out, 0x4a, SPOOR_JOURNAL_DROPPED, BigInt(this.#unsaidDrops));
         this.#unsaidDrops = 0;
       }
-      out.raw(kept.extra.view());
       if (isOutermost && ending.exception !== undefined) {
         const event = out.open(0x5a);
         out.byte(0x09);
