@@ -48,9 +48,14 @@ export async function askQuery<Body>(
   throw new Failure(
     'query',
     reasonOf(response.status),
-    `${cannot}: ${said ?? `the query API answered ${response.status}`}${response.status === 401 ? '. SPOOR_TOKEN holds the token of this command' : ''}`,
+    `${cannot}: ${said ?? `the query API answered ${response.status}`}${ADVICE[response.status] ?? ''}`,
   );
 }
+
+const ADVICE: Readonly<Record<number, string>> = {
+  401: '. SPOOR_TOKEN holds the token of this command',
+  404: '. It may still be on its way; `spoor trace list` shows what has arrived',
+};
 
 /** The header that a backend with a token asks for; none without SPOOR_TOKEN. */
 export function authorization(): Record<string, string> {

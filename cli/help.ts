@@ -27,8 +27,8 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
 export function groupHelp(program: Command): void {
   for (const [heading, names] of Object.entries(GROUPS))
     for (const command of program.commands) if (names.includes(command.name())) command.helpGroup(heading);
-  // And `help` itself, which is made when it is asked for.
-  program.commandsGroup('Start here:');
+  // And `help` itself.
+  program.commandsGroup('Start here:').helpCommand(true);
   program.addHelpText(
     'after',
     '\nExamples:\n  spoor demo                                    run everything, send a greeting, draw its trace\n  spoor fn run hello.js                         call one file, again at each save, and draw each call\n  spoor trace list --error                      what failed in the last hour\n  spoor why 4bf92f3577b34da6a3ce929d0e0e4736    why it failed, and where the time went',

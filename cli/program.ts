@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { toFailure } from '../server/failure.ts';
+import { toFailure, type Failure } from '../server/failure.ts';
 import { createCliContext } from './context.ts';
 import * as completionVerb from './completion/verb.ts';
 import * as doctorVerb from './doctor.ts';
@@ -13,6 +13,7 @@ import { namedData } from './server-flags.ts';
 import * as traceVerbs from './trace/verbs.ts';
 import * as upVerbs from './up-verbs.ts';
 import { registerVerbs } from './verbs/register.ts';
+import { VERSION } from './version-number.ts';
 import * as whyVerb from './why.ts';
 
 /**
@@ -38,8 +39,13 @@ export async function run(argv: readonly string[]): Promise<void> {
     const failure = toFailure(error, 'cli');
     console.error(`spoor: ${failure.message}`);
     if (failure.reason === 'internal' && process.env['SPOOR_DEBUG'] !== undefined) console.error(error);
-    process.exitCode = failure.component === 'cli' && failure.reason === 'bad_request' ? 2 : 1;
+    process.exitCode = isWrongUsage(failure) ? 2 : 1;
   }
+}
+
+/** What was typed cannot be meant; the query API checks ids and filters for us. */
+function isWrongUsage({ component, reason }: Failure): boolean {
+  return reason === 'bad_request' && (component === 'cli' || component === 'query');
 }
 
 /** Every verb with its flags: what runs, what the help and the completions are made of, and what tests hold the pages against. */
@@ -48,7 +54,7 @@ export function createProgram(): Command {
     .description(
       'Distributed tracing for functions: run them, follow every request through HTTP and Kafka, see why one failed or was slow.',
     )
-    .version('0.1.0', '-V, --version')
+    .version(VERSION, '-V, --version')
     .option(
       '--server <url>',
       'internal address of the platform (default: SPOOR_SERVER, else what runs in the data directory)',

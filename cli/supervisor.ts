@@ -108,7 +108,9 @@ class SupervisedPart implements Part {
     const ready = await new Promise<ReadyLine>((resolve, reject) => {
       const late = setTimeout(() => {
         child.kill('SIGKILL');
-        reject(new Error(`cannot start ${this.name}: it did not answer within ${READY_TIMEOUT_MS / 1000} s`));
+        reject(
+          new Error(`cannot start the ${this.name}: it did not answer within ${READY_TIMEOUT_MS / 1000} s`),
+        );
       }, READY_TIMEOUT_MS);
       createInterface({ input: child.stdout }).once('line', (line) => {
         clearTimeout(late);
@@ -117,18 +119,18 @@ class SupervisedPart implements Part {
         } catch (error) {
           reject(
             new Error(
-              `cannot start ${this.name}: it printed ${JSON.stringify(line)} instead of its addresses`,
+              `cannot start the ${this.name}: it printed ${JSON.stringify(line)} instead of its addresses`,
               { cause: error },
             ),
           );
         }
       });
       child.once('error', (error) =>
-        reject(new Error(`cannot start ${this.name}: ${error.message}`, { cause: error })),
+        reject(new Error(`cannot start the ${this.name}: ${error.message}`, { cause: error })),
       );
       child.once('close', () => {
         clearTimeout(late);
-        reject(new Error(`cannot start ${this.name}:\n${lastLines.map(messageOf).join('\n')}`));
+        reject(new Error(`cannot start the ${this.name}: ${whyItEnded(lastLines)}`));
       });
     });
     this.#ready = ready;
@@ -179,6 +181,12 @@ class SupervisedPart implements Part {
     }
     await new Promise<void>((resolve) => this.#log.end(() => resolve()));
   }
+}
+
+/** Of the last lines of a part those that say what went wrong; all of them when none does. */
+function whyItEnded(lines: readonly string[]): string {
+  const errors = lines.filter((line) => /^\{"level":"(?:error|fatal)"/.test(line));
+  return (errors.length > 0 ? errors : lines).map(messageOf).join('\n') || 'it ended without a word';
 }
 
 /** A JSON log line for a person: its sentence, what it says of the cause, and its data; the line itself when it is not one. */

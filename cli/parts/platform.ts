@@ -18,6 +18,7 @@ import { startTriggers } from '../../platform/trigger/triggers.ts';
 import { makePlaces } from '../settings.ts';
 import { failureRate } from './canary-rate.ts';
 import { kafkaInstanceId } from './kafka-options.ts';
+import { VERSION } from '../version-number.ts';
 import type { RunningPart } from './run.ts';
 
 export interface PlatformPartOptions {
@@ -107,6 +108,7 @@ export async function startPlatformPart(options: PlatformPartOptions, log: Logge
       { prefix: '/metrics', handle: metricsHandler(queue) },
     ],
     async: { path: join(places.platform, 'async.db') },
+    version: VERSION,
     log,
   });
   executor = starting.use(

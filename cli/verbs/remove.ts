@@ -43,9 +43,20 @@ export async function mustBeThere<K extends Kind>(
   throw new Failure(
     'spec',
     'not_found',
-    `cannot find ${describe(kind, reference)}: there is none${meant(reference.name, names)}`,
+    `cannot find ${describe(kind, reference)}: there is none${meant(reference.name, names) || `. \`spoor ${VERBS_OF[kind]} list\` shows those there are`}`,
   );
 }
+
+/** Under which name a person finds the verbs of each kind. */
+export const VERBS_OF: Readonly<Record<Kind, string>> = {
+  Environment: 'env',
+  Package: 'pkg',
+  Function: 'fn',
+  HTTPTrigger: 'route',
+  MessageQueueTrigger: 'mqt',
+  TimeTrigger: 'tt',
+  CanaryConfig: 'canary',
+};
 
 /** `. Did you mean 'hello'?` when a name is at most two letters away, else nothing. */
 export function meant(name: string, names: readonly string[]): string {

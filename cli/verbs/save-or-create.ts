@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { describe } from '../../platform/spec/kinds.ts';
 import { fromManifest, toManifest } from '../../platform/spec/manifest.ts';
-import type { Kind, Resource } from '../../platform/spec/resources.ts';
+import type { Resource } from '../../platform/spec/resources.ts';
 import { Failure } from '../../server/failure.ts';
 import type { CliContext } from '../context.ts';
 import { wrongUsage, type SaveFlags } from './flags.ts';
+import { VERBS_OF } from './remove.ts';
 
 /**
  * Creates what a verb made, in order, and says so as Fission does; with `--spec` writes it to the spec folder, with `--dry`
@@ -45,20 +46,9 @@ export async function saveOrCreate(
   for (const resource of checked) {
     const made = await client.create(resource).catch((error: unknown) => {
       if (!(error instanceof Failure && error.reason === 'conflict')) throw error;
-      const change = `change it with \`spoor ${GROUPS[resource.kind]} update\``;
+      const change = `change it with \`spoor ${VERBS_OF[resource.kind]} update\``;
       throw new Failure(error.component, 'conflict', `${error.message}; ${change}`, { cause: error });
     });
     context.out.print(`${describe(made.kind, made.metadata)} created`);
   }
 }
-
-/** The verbs of each kind. */
-const GROUPS: Readonly<Record<Kind, string>> = {
-  Environment: 'env',
-  Package: 'pkg',
-  Function: 'fn',
-  HTTPTrigger: 'route',
-  MessageQueueTrigger: 'mqt',
-  TimeTrigger: 'tt',
-  CanaryConfig: 'canary',
-};

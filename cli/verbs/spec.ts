@@ -17,7 +17,7 @@ import { OWNER_UID, type ResourceName } from '../../platform/spec/apply-set.ts';
 import { ControlClient } from '../../platform/spec/client.ts';
 import { ALL_KINDS, KINDS } from '../../platform/spec/kinds.ts';
 import { problemsFailure } from '../../platform/spec/problem.ts';
-import { DEPLOYMENT_CONFIG_FILE, readSpecFolder } from '../../platform/spec/spec-folder.ts';
+import { DEPLOYMENT_CONFIG_FILE, readSpecFolder, type SpecFolder } from '../../platform/spec/spec-folder.ts';
 import type { CliContext } from '../context.ts';
 import { createCliContext } from '../context.ts';
 import { plural } from '../terminal-text.ts';
@@ -44,6 +44,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--offline', 'do not ask a running platform what is there already')
     .action(async (flags: FolderFlags & { offline?: boolean }) => {
       const folder = await readSpecFolder(flags.specdir);
+      deploymentOf(folder.deployment, `check ${flags.specdir}`, flags);
       const { problems, warnings } = await checkFolder(
         folder,
         flags.offline === true ? undefined : await reachable(context),
@@ -78,9 +79,11 @@ export function register(program: Command, context: CliContext): void {
   inFolder(verb(spec, 'destroy', 'delete everything a spec folder applied', 'spoor spec destroy'))
     .option('--dry-run', 'say what would be deleted, delete nothing')
     .action(async (flags: FolderFlags & { dryRun?: boolean }) => {
-      const { deployment } = await readSpecFolder(flags.specdir);
-      if (!deployment)
-        throw wrongUsage(`cannot tell what ${flags.specdir} applied: it has no ${DEPLOYMENT_CONFIG_FILE}`);
+      const deployment = deploymentOf(
+        (await readSpecFolder(flags.specdir)).deployment,
+        `tell what ${flags.specdir} applied`,
+        flags,
+      );
       const client = await context.client();
       const result = await client.apply({
         resources: [],
@@ -130,6 +133,18 @@ interface ApplyFlags extends FolderFlags {
 
 function inFolder(command: Command): Command {
   return command.option('--specdir <dir>', 'spec folder', './specs');
+}
+
+/** Who owns what the folder declares; wrong usage when it does not say. */
+function deploymentOf(
+  deployment: SpecFolder['deployment'],
+  what: string,
+  { specdir }: FolderFlags,
+): NonNullable<SpecFolder['deployment']> {
+  if (deployment) return deployment;
+  throw wrongUsage(
+    `cannot ${what}: it has no ${DEPLOYMENT_CONFIG_FILE}. Make it with \`spoor spec init --specdir ${specdir}\`, or name another folder with --specdir`,
+  );
 }
 
 async function init(
@@ -237,9 +252,13 @@ async function list(
   context: CliContext,
   flags: FolderFlags & { deployid?: string; output?: string },
 ): Promise<void> {
-  const uid = flags.deployid ?? (await readSpecFolder(flags.specdir)).deployment?.uid;
-  if (uid === undefined)
-    throw wrongUsage(`cannot tell what ${flags.specdir} applied: it has no ${DEPLOYMENT_CONFIG_FILE}`);
+  const uid =
+    flags.deployid ??
+    deploymentOf(
+      (await readSpecFolder(flags.specdir)).deployment,
+      `tell what ${flags.specdir} applied`,
+      flags,
+    ).uid;
   const client = await context.client();
   const rows: { kind: string; name: string; namespace: string; version: string }[] = [];
   for (const kind of ALL_KINDS)

@@ -166,7 +166,7 @@ export function nextTimes(expression: string, count: number, from = new Date()):
     return new Cron(rest as string, { timezone: timezone ?? 'UTC', paused: true }).nextRuns(count, from);
   } catch (error) {
     throw wrongUsage(
-      `cannot read the cron expression ${JSON.stringify(expression)}: ${(error as Error).message}`,
+      `cannot read the cron expression ${JSON.stringify(expression)}: ${(error as Error).message.replace(/^CronPattern: /, '')}`,
     );
   }
 }

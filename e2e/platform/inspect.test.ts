@@ -50,9 +50,9 @@ describe('looking into a running function from the command line', () => {
   test('wait holds until every kind is ready, and says what is missing', async () => {
     await runs('env', 'wait', '--name', 'nodejs', '--for', 'condition=PoolReady', '--timeout', '30s');
     await runs('fn', 'wait', '--name', 'talker', '--for', 'condition=Ready');
-    const late = await run('fn', 'wait', '--name', 'nobody', '--timeout', '300ms');
-    assert.equal(late.exitCode, 1);
-    assert.match(late.stderr, /function 'nobody' is not there/);
+    const nobody = await run('fn', 'wait', '--name', 'nobody', '--timeout', '1h');
+    assert.equal(nobody.exitCode, 1);
+    assert.match(nobody.stderr, /cannot find function 'nobody': there is none/);
     const odd = await run('fn', 'wait', '--name', 'talker', '--for', 'condition=Pretty');
     assert.equal(odd.exitCode, 2);
     assert.match(odd.stderr, /NAME is Ready, EnvironmentReady, PackageReady/);

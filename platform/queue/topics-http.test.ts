@@ -32,6 +32,7 @@ void test('a body becomes a record with key and headers, and carries the PRODUCE
   const [span] = topics.spans;
   assert.equal(span?.name, 'send greetings');
   assert.equal(span.context.traceId, TRACE_ID);
+  assert.equal(answer.headers['traceresponse'], `00-${TRACE_ID}-${span.context.spanId}-01`);
   assert.equal(span.parentSpanId, '00f067aa0ba902b7');
   assert.equal(span.attributes['messaging.destination.partition.id'], String(partition));
   const [record] = await topics.queue.peek('greetings', { limit: 1 });
@@ -154,10 +155,8 @@ void test('what an error topic holds is sent back once, without the words about 
     ],
   });
   await topics.queue.produce('errors', [dead('a'), dead('b')]);
-  assert.deepEqual(await topics.ask('POST', '/topics/errors/redrive?to=again'), {
-    status: 200,
-    body: { redriven: 2 },
-  });
+  const { status, body } = await topics.ask('POST', '/topics/errors/redrive?to=again');
+  assert.deepEqual({ status, body }, { status: 200, body: { redriven: 2 } });
   await topics.queue.produce('errors', [dead('c')]);
   assert.deepEqual((await topics.ask('POST', '/topics/errors/redrive?to=again')).body, { redriven: 1 });
   assert.deepEqual((await topics.ask('POST', '/topics/errors/redrive?to=again')).body, { redriven: 0 });
@@ -211,7 +210,7 @@ async function startTopics() {
       more: { body?: string | Buffer; headers?: Record<string, string | string[]> } = {},
     ) => {
       const response = await request(url + path, { method: method as 'GET', ...more });
-      return { status: response.statusCode, body: await response.body.json() };
+      return { status: response.statusCode, headers: response.headers, body: await response.body.json() };
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { SpanKind, SpanStatusCode, trace, type Context } from '@opentelemetry/api';
+import { isValidTraceId, SpanKind, SpanStatusCode, trace, type Context } from '@opentelemetry/api';
 import { ERROR_TYPE } from '../../function/span/attributes.ts';
 import type { Tracing } from '../../function/span/tracing.ts';
 import { Failure, toFailure } from '../../server/failure.ts';
@@ -41,7 +41,9 @@ export function topicsHandler(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
   return async (request, response) => {
     try {
-      const { status, body } = await answer(request, options);
+      const { status, body, traceresponse } = await answer(request, options);
+      // Trace Context level 2: whoever sent the record can look for its trace.
+      if (traceresponse !== undefined) response.setHeader('traceresponse', traceresponse);
       sendJson(response, status, body);
     } catch (error) {
       const failure = toFailure(error, 'queue');
@@ -72,7 +74,7 @@ export function metricsHandler(
 async function answer(
   request: IncomingMessage,
   { queue, tracing }: TopicsHandlerOptions,
-): Promise<{ status: number; body: unknown }> {
+): Promise<{ status: number; body: unknown; traceresponse?: string }> {
   const { segments, query } = parseTarget(request.url ?? '/');
   const [, name, what] = segments;
   const route = segments.length === 3 ? `${request.method} ${what}` : `${request.method} ${segments.length}`;
@@ -82,12 +84,11 @@ async function answer(
   switch (route) {
     case 'GET 1':
       return { status: 200, body: await queue.topics() };
-    case 'POST 2':
-      return {
-        status: 200,
-        // Who made the PRODUCER span learns here what keeps the record.
-        body: { ...(await produce(name as string, request, queue, tracing)), system: queue.system },
-      };
+    case 'POST 2': {
+      const { position, traceresponse } = await produce(name as string, request, queue, tracing);
+      // Who made the PRODUCER span learns here what keeps the record.
+      return { status: 200, body: { ...position, system: queue.system }, traceresponse };
+    }
     case 'POST redrive': {
       const to = query.get('to') ?? '';
       checkTopicName(to);
@@ -113,12 +114,18 @@ async function answer(
   }
 }
 
+interface Produced {
+  readonly position: RecordPosition;
+  /** Of the PRODUCER span, when it was made here. */
+  readonly traceresponse?: string;
+}
+
 async function produce(
   topic: string,
   request: IncomingMessage,
   queue: Queue,
   tracing: Tracing,
-): Promise<RecordPosition> {
+): Promise<Produced> {
   const headers = recordHeadersOf(request);
   const key = keyOf(request);
   const body = await readBody(request, MAX_RECORD_BYTES, 'queue');
@@ -130,7 +137,8 @@ async function produce(
       `cannot produce a tombstone with a value of ${body.length} bytes`,
     );
   const record = { key, value: tombstone ? null : body, headers };
-  if (request.headers['x-spoor-producer'] === 'span') return first(await queue.produce(topic, [record]));
+  if (request.headers['x-spoor-producer'] === 'span')
+    return { position: first(await queue.produce(topic, [record])) };
   return produceTraced(topic, record, extractContext(headers), queue, tracing);
 }
 
@@ -140,7 +148,7 @@ async function produceTraced(
   parent: Context,
   queue: Queue,
   tracing: Tracing,
-): Promise<RecordPosition> {
+): Promise<Produced> {
   const span = tracing.tracer().startSpan(
     `send ${topic}`,
     {
@@ -153,7 +161,9 @@ async function produceTraced(
     const headers = withContext(record.headers, trace.setSpan(parent, span), tracing.propagator);
     const position = first(await queue.produce(topic, [{ ...record, headers }]));
     span.setAttributes(positionAttributes(position));
-    return position;
+    const { traceId, spanId, traceFlags } = span.spanContext();
+    if (!isValidTraceId(traceId)) return { position };
+    return { position, traceresponse: `00-${traceId}-${spanId}-0${traceFlags & 1}` };
   } catch (error) {
     const failure = toFailure(error, 'queue');
     span.setAttribute(ERROR_TYPE, failure.reason);
