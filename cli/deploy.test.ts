@@ -6,8 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { readEndFile } from '../function/agent/span-ending.ts';
+import { parseAllDocuments } from 'yaml';
 import { checkFolder } from '../platform/spec/apply.ts';
 import { readSpecFolder } from '../platform/spec/spec-folder.ts';
+import { createProgram } from './program.ts';
+import { DEFAULT_PORTS } from './settings.ts';
 
 /** What deploy/ says, held against the checkout: nobody here can build its images. */
 const ROOT = join(import.meta.dirname, '..');
@@ -25,7 +28,7 @@ for (const image of IMAGES)
   });
 
 void test('every variable and flag that deploy/ names is known to the code', () => {
-  const code = ['cli', 'function/environment', 'deploy/images/entrypoint.sh']
+  const code = ['cli', 'platform/trigger', 'function/environment', 'deploy/images/entrypoint.sh']
     .flatMap((path) =>
       path.includes('.')
         ? [path]
@@ -62,7 +65,7 @@ void test('a container that starts again tells the agent of the end of what ran 
 
 void test('the Environment for a cluster is one that Spoor takes as well', async () => {
   await using dir = await mkdtempDisposable(join(tmpdir(), 'spoor-deploy-'));
-  await cp(join(ROOT, 'deploy/kubernetes'), dir.path, { recursive: true });
+  await cp(join(ROOT, 'deploy/kubernetes/environment-node.yaml'), join(dir.path, 'environment.yaml'));
   const folder = await readSpecFolder(dir.path);
   assert.deepEqual((await checkFolder(folder, undefined)).problems, []);
   assert.deepEqual(
@@ -70,3 +73,46 @@ void test('the Environment for a cluster is one that Spoor takes as well', async
     ['Environment'],
   );
 });
+
+void test('the backend for a cluster starts with flags there are, and is reached where agents look for it', () => {
+  const [service, set] = parseAllDocuments(read('deploy/kubernetes/backend.yaml')).map(
+    (document) => document.toJS() as KubernetesDocument,
+  );
+  const [container] = set?.spec.template?.spec.containers ?? [];
+  const backend = createProgram().commands.find((command) => command.name() === 'backend');
+  const flags = container?.args.filter((word) => word.startsWith('--')) ?? [];
+  assert.ok(flags.length > 0);
+  for (const flag of flags)
+    assert.ok(
+      backend?.options.some(({ long }) => long === flag),
+      flag,
+    );
+  const ports = [DEFAULT_PORTS.query, DEFAULT_PORTS.otlpGrpc, DEFAULT_PORTS.otlpHttp];
+  assert.deepEqual(
+    service?.spec.ports?.map(({ port }) => port),
+    ports,
+  );
+  assert.deepEqual(
+    container?.ports.map(({ containerPort }) => containerPort),
+    ports,
+  );
+  const { hostname, port } = new URL(
+    /value: '(http:.+)'/.exec(read('deploy/kubernetes/environment-node.yaml'))?.[1] ?? '',
+  );
+  assert.deepEqual([hostname, Number(port)], [service?.metadata.name, DEFAULT_PORTS.otlpHttp]);
+});
+
+interface KubernetesDocument {
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly ports?: readonly { readonly port: number }[];
+    readonly template?: {
+      readonly spec: {
+        readonly containers: readonly {
+          readonly args: readonly string[];
+          readonly ports: readonly { readonly containerPort: number }[];
+        }[];
+      };
+    };
+  };
+}

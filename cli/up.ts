@@ -1,14 +1,14 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { styleText } from 'node:util';
 import { Failure } from '../server/failure.ts';
 import { isLoopback } from '../server/listen.ts';
 import { lockData } from './lock.ts';
+import { howItDied, writeEnds } from './part-ends.ts';
 import { messageOf, startPart, type Part, type PartDeath, type ReadyLine } from './supervisor.ts';
-import { makePlaces, type Places, type Settings } from './settings.ts';
+import { makePlaces, type Settings } from './settings.ts';
 import { isColoured } from './terminal-text.ts';
 import { tailSamplingArgs } from './tail-sampling.ts';
+import { writeAtomically } from './write-atomically.ts';
 
 /** Everything on this machine: three processes kept running, and how to reach them. */
 export interface Running extends AsyncDisposable {
@@ -100,7 +100,7 @@ export async function up(options: UpOptions): Promise<Running> {
       ],
       onDeath: (death) => {
         told(death);
-        void writePlatformEnds(places, death);
+        void writeEnds(places, death);
       },
     }),
   );
@@ -162,27 +162,6 @@ function extraPort(
   return asked === undefined ? [] : [flag, portOf(previous, endpoint, asked)];
 }
 
-/** The platform cannot say how it died; we saw it. The agent closes what it left open with these words. */
-async function writePlatformEnds(places: Places, death: PartDeath): Promise<void> {
-  const end = {
-    reason: death.signal === null ? 'exit' : 'signal',
-    signal: death.signal,
-    exitCode: death.exitCode,
-    timeUnixNano: String(BigInt(Date.now()) * 1_000_000n),
-    message: `platform process ${howItDied(death)}`,
-    lastLines: [],
-  };
-  const own = (await readdir(places.journals)).filter(
-    (name) => name.startsWith(`platform-${death.pid}-`) && name.endsWith('.journal'),
-  );
-  for (const name of own)
-    writeAtomically(join(places.journals, name.replace(/\.journal$/, '.end')), JSON.stringify(end));
-}
-
-function howItDied(death: PartDeath): string {
-  return death.signal === null ? `exited with code ${death.exitCode}` : `was killed by ${death.signal}`;
-}
-
 function sayProblem(say: (line: string) => void, name: string, line: string): void {
   let level: unknown;
   try {
@@ -193,11 +172,6 @@ function sayProblem(say: (line: string) => void, name: string, line: string): vo
   }
   if (level === 'warn' || level === 'error' || level === 'fatal')
     say(`${name}: ${level === 'warn' ? '' : 'error: '}${messageOf(line)}`);
-}
-
-function writeAtomically(file: string, text: string): void {
-  writeFileSync(`${file}.tmp`, text, { mode: 0o600 });
-  renameSync(`${file}.tmp`, file);
 }
 
 /** For stderr: dim when it is a terminal. */

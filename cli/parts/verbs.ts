@@ -133,18 +133,30 @@ export function register(program: Command): void {
     .description(
       "one Kafka trigger alone, in place of Fission's KEDA connector and set up by the same variables",
     )
+    .option(
+      '--collector <url>',
+      'OTLP/HTTP base address to deliver its spans to (default: OTEL_EXPORTER_OTLP_ENDPOINT; without one they wait in the data directory for an agent)',
+    )
     .addHelpText(
       'after',
-      '\nVariables: TOPIC, HTTP_ENDPOINT, BOOTSTRAP_SERVERS, CONSUMER_GROUP, and what docs/triggers.md names.\n\nExample:\n  TOPIC=greetings HTTP_ENDPOINT=http://router.fission/fission-function/image \\\n    BOOTSTRAP_SERVERS=kafka:9092 CONSUMER_GROUP=image spoor connector',
+      '\nVariables: TOPIC, HTTP_ENDPOINT, BOOTSTRAP_SERVERS, CONSUMER_GROUP, and what docs/triggers.md names.\n\nExample:\n  TOPIC=greetings HTTP_ENDPOINT=http://router.fission/fission-function/image \\\n    BOOTSTRAP_SERVERS=kafka:9092 CONSUMER_GROUP=image spoor connector --collector http://spoor:4318',
     )
-    .action(async (flags: PartFlags) => {
+    .action(async (flags: PartFlags & { collector?: string }) => {
       const { runPart } = await import('./run.ts');
       const { readConnectorOptions } = await import('../../platform/trigger/connector.ts');
-      const { startConnectorPart } = await import('./connector.ts');
       const options = readConnectorOptions(process.env);
-      await runPart('connector', runOptions(flags), (log) =>
-        startConnectorPart({ ...options, data: dataOf(flags, program) }, log),
-      );
+      const data = dataOf(flags, program);
+      const collectorUrl = flags.collector ?? process.env['OTEL_EXPORTER_OTLP_ENDPOINT'];
+      const deliversItself = collectorUrl && flags.supervised !== true;
+      await runPart('connector', runOptions(flags), async (log) => {
+        if (deliversItself) {
+          const { connectorUp } = await import('../connector-up.ts');
+          const say = (line: string) => console.error(line);
+          return connectorUp({ data, collectorUrl, logLevel: flags.logLevel, say });
+        }
+        const { startConnectorPart } = await import('./connector.ts');
+        return startConnectorPart({ ...options, data }, log);
+      });
     });
 }
 

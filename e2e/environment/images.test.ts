@@ -40,15 +40,20 @@ describe('an image holds all that its program needs', () => {
     assert.deepEqual(await runCase(CASE, 'python', { program, args }), []);
   });
 
-  test('agent', () => {
-    using tree = copiedTree('agent.Dockerfile');
-    rmSync(tree.modules, { recursive: true });
-    symlinkSync(join(root, 'node_modules'), tree.modules);
-    const [, ...args] = tree.command;
-    const run = spawnSync(process.execPath, [...args, '--help'], { cwd: tree.path, encoding: 'utf8' });
-    assert.equal(run.status, 0, run.stderr);
-    assert.match(run.stdout, /drains journals/);
-  });
+  for (const [image, words] of [
+    ['agent', /drains journals/],
+    ['backend', /query APIs and UI/],
+    ['connector', /one Kafka trigger alone/],
+  ] as const)
+    test(image, () => {
+      using tree = copiedTree(`${image}.Dockerfile`);
+      rmSync(tree.modules, { recursive: true });
+      symlinkSync(join(root, 'node_modules'), tree.modules);
+      const [, ...args] = tree.command;
+      const run = spawnSync(process.execPath, [...args, '--help'], { cwd: tree.path, encoding: 'utf8' });
+      assert.equal(run.status, 0, run.stderr);
+      assert.match(run.stdout, words);
+    });
 });
 
 interface Tree extends Disposable {

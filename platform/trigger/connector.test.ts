@@ -40,6 +40,20 @@ void test("the variables of Fission's connector are read, its defaults kept", ()
   assert.equal(plain.trigger.spec.maxRetries, 0);
 });
 
+void test("a trigger's own metadata comes as Fission's scaler manager passes it on, or with our name in front", () => {
+  const { metadata } = readConnectorOptions({
+    ...ENV,
+    BATCH_SIZE: '50',
+    RETRY_BACKOFF_MS: '10',
+    SPOOR_RETRY_BACKOFF_MS: '20',
+    SPOOR_PARALLELISM: '4',
+  }).trigger.spec;
+  assert.deepEqual(
+    [metadata['batchSize'], metadata['retryBackoffMs'], metadata['parallelism'], metadata['traceContext']],
+    ['50', '20', '4', ''],
+  );
+});
+
 for (const [name, value, words] of [
   ['TOPIC', '', /TOPIC is not set/],
   ['HTTP_ENDPOINT', 'router:80', /HTTP_ENDPOINT \[router:80\]/],

@@ -42,9 +42,10 @@ export async function startConnector(
 /**
  * The connector's variables: TOPIC, HTTP_ENDPOINT, BOOTSTRAP_SERVERS, CONSUMER_GROUP, RESPONSE_TOPIC, ERROR_TOPIC, SOURCE_NAME,
  * MAX_RETRIES, CONTENT_TYPE, OFFSET_RESET_POLICY, SASL (`plaintext`, `scram_sha256`, `scram_sha512`) with USERNAME and
- * PASSWORD, TLS (`enable`) with CA, CERT and KEY in PEM or as paths. Ours beside them: SPOOR_BATCH_SIZE, SPOOR_BATCH_FORMAT,
- * SPOOR_PARALLELISM, SPOOR_TRACE_CONTEXT, SPOOR_RETRY_BACKOFF_MS, SPOOR_RETRY_BACKOFF_MAX_MS, SPOOR_TIMEOUT_MS, as the keys of
- * docs/triggers.md; SPOOR_INSTANCE_ID makes it a static member of its group, SPOOR_SESSION_TIMEOUT_MS says how soon a dead one is replaced (30,000).
+ * PASSWORD, TLS (`enable`) with CA, CERT and KEY in PEM or as paths. Ours beside them, as the keys of docs/triggers.md: BATCH_SIZE,
+ * BATCH_FORMAT, PARALLELISM, TRACE_CONTEXT, RETRY_BACKOFF_MS, RETRY_BACKOFF_MAX_MS, TIMEOUT_MS, which is what Fission's scaler manager
+ * makes of such keys of a trigger's metadata; each also with SPOOR_ in front, which goes first. SPOOR_INSTANCE_ID makes it a static member
+ * of its group, SPOOR_SESSION_TIMEOUT_MS says how soon a dead one is replaced (30,000).
  */
 export function readConnectorOptions(env: Environment): ConnectorOptions {
   const topic = needed(env, 'TOPIC');
@@ -77,13 +78,13 @@ export function readConnectorOptions(env: Environment): ConnectorOptions {
       metadata: {
         consumerGroup: needed(env, 'CONSUMER_GROUP'),
         offsetResetPolicy: env['OFFSET_RESET_POLICY'] ?? '',
-        batchSize: env['SPOOR_BATCH_SIZE'] ?? '',
-        batchFormat: env['SPOOR_BATCH_FORMAT'] ?? '',
-        parallelism: env['SPOOR_PARALLELISM'] ?? '',
-        traceContext: env['SPOOR_TRACE_CONTEXT'] ?? '',
-        retryBackoffMs: env['SPOOR_RETRY_BACKOFF_MS'] ?? '',
-        retryBackoffMaxMs: env['SPOOR_RETRY_BACKOFF_MAX_MS'] ?? '',
-        timeoutMs: env['SPOOR_TIMEOUT_MS'] ?? '',
+        batchSize: ours(env, 'BATCH_SIZE'),
+        batchFormat: ours(env, 'BATCH_FORMAT'),
+        parallelism: ours(env, 'PARALLELISM'),
+        traceContext: ours(env, 'TRACE_CONTEXT'),
+        retryBackoffMs: ours(env, 'RETRY_BACKOFF_MS'),
+        retryBackoffMaxMs: ours(env, 'RETRY_BACKOFF_MAX_MS'),
+        timeoutMs: ours(env, 'TIMEOUT_MS'),
       },
     },
   };
@@ -113,6 +114,10 @@ function parseRetries(text: string | undefined): number {
 function parseEndpoint(text: string): URL {
   if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return new URL(text);
   throw bad('HTTP_ENDPOINT', text, 'it is not an http or https URL');
+}
+
+function ours(env: Environment, name: string): string {
+  return env[`SPOOR_${name}`] || (env[name] ?? '');
 }
 
 function needed(env: Environment, name: string): string {
