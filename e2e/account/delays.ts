@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SpanData } from '../../function/span/span-data.ts';
 import type { StageJson } from '../../backend/query/shapes.ts';
-import { call, FAULTS, send, type Fault } from '../faults/kinds.ts';
+import { call, callBeyondPool, FAULTS, send, withFlag, type Fault } from '../faults/kinds.ts';
 
 /** One delay of known length, planted in one stage of an invocation that otherwise takes no time. */
 export interface Delay {
@@ -14,6 +15,8 @@ export interface Delay {
   readonly healthy: Fault['healthy'];
   readonly arrived: (spans: readonly SpanData[]) => boolean;
 }
+
+const REFILL_MS = 2_000;
 
 export const DELAYS: readonly Delay[] = [
   {
@@ -61,7 +64,10 @@ export const DELAYS: readonly Delay[] = [
     name: 'start instance of a pool',
     stage: 'start instance',
     owner: 'pooler',
-    ms: 1_000,
+    ms: 990,
+    // Both come from no pool and run code that is not warm yet, beside the start of the one that fills the pool up.
+    plant: callBeyondFull(1_500),
+    healthy: callBeyondFull(500),
   },
   { ...planted('throttled consumer'), name: 'throttle', stage: 'throttle', owner: 'busy', ms: 500 },
   {
@@ -79,7 +85,14 @@ export const DELAYS: readonly Delay[] = [
     ms: 1_150,
   },
   { ...planted('noisy neighbour'), name: 'transfer', stage: 'transfer', owner: 'crowd', ms: 300 },
-  { ...planted('dead letter'), name: 'retry back-off', stage: 'retry back-off', owner: 'reader', ms: 50 },
+  {
+    name: 'retry back-off',
+    stage: 'retry back-off',
+    ms: 200,
+    plant: send('patient', { fault: 'throw' }),
+    healthy: send('hasty', { fault: 'throw' }),
+    arrived: (spans) => spans.some(({ name }) => /^send .*-errors$/.test(name)),
+  },
 ];
 
 /** What is called and sent over and over: ways in and out, over HTTP and topics, well and badly, warm and cold. */
@@ -105,4 +118,15 @@ function planted(name: string): Fault {
   const fault = FAULTS.find((each) => each.name === name);
   if (!fault) throw new Error(`there is no fault [${name}]`);
   return fault;
+}
+
+/** Begins and ends with the pool filled up: also a process that began to start while that was slow is ready by then. */
+function callBeyondFull(startMs: number): Fault['plant'] {
+  const slow = withFlag('start', callBeyondPool, startMs);
+  return async (site) => {
+    await sleep(REFILL_MS);
+    const traceId = await slow(site);
+    await sleep(REFILL_MS);
+    return traceId;
+  };
 }

@@ -43,6 +43,8 @@ export interface Landing {
   readonly ownBefore: number;
   /** All other stages together, by as much more than without the delay. */
   readonly elsewhere: number;
+  /** Each other stage, by as much more; the largest difference first. */
+  readonly differences: readonly (readonly [stage: string, ms: number])[];
 }
 
 const AT_ONCE = 6;
@@ -145,13 +147,23 @@ async function landingOf(site: Site, delay: Delay, runs: number, deadline: numbe
     runs: pairs.length,
     own: of(({ planted }) => planted.own),
     ownBefore: of(({ without }) => without.own),
-    elsewhere: of(({ planted }) => planted.rest) - of(({ without }) => without.rest),
+    elsewhere: of(({ planted }) => sumOf(planted.rest)) - of(({ without }) => sumOf(without.rest)),
+    differences: [
+      ...new Set(pairs.flatMap(({ planted, without }) => [...planted.rest.keys(), ...without.rest.keys()])),
+    ]
+      .map((stage) => {
+        const ms = (parts: Parts) => parts.rest.get(stage) ?? 0;
+        return [stage, of(({ planted }) => ms(planted)) - of(({ without }) => ms(without))] as const;
+      })
+      .sort(([, a], [, b]) => Math.abs(b) - Math.abs(a)),
   };
 }
 
+/** ms */
 interface Parts {
   readonly own: number;
-  readonly rest: number;
+  /** By stage; where the delay's own stage is also another's, that too. */
+  readonly rest: ReadonlyMap<string, number>;
 }
 
 async function measure(site: Site, delay: Delay, make: Fault['plant']): Promise<Parts> {
@@ -163,12 +175,14 @@ async function measure(site: Site, delay: Delay, make: Fault['plant']): Promise<
   });
   const account = await get<AccountJson>(site, `/api/traces/${traceId}/account`);
   if (!account) throw new Error(`the trace ${traceId} of "${delay.name}" never came`);
-  const own = account.stages
-    .filter(
-      ({ stage, owner }) => stage === delay.stage && (delay.owner === undefined || owner === delay.owner),
-    )
-    .reduce((sum, { nano }) => sum + Number(nano) / 1e6, 0);
-  return { own, rest: Number(account.wallNano) / 1e6 - own };
+  let own = 0;
+  const rest = new Map<string, number>();
+  for (const { stage, owner, nano } of account.stages) {
+    const ms = Number(nano) / 1e6;
+    if (stage === delay.stage && (delay.owner === undefined || owner === delay.owner)) own += ms;
+    else rest.set(stage, (rest.get(stage) ?? 0) + ms);
+  }
+  return { own, rest };
 }
 
 async function arrive(site: Site, make: Fault['plant']): Promise<string> {
@@ -208,7 +222,15 @@ function landsWhole({ own, ownBefore, elsewhere, delay }: Landing): boolean {
 
 function lineOf(landing: Landing): string {
   const { delay, runs, own, ownBefore, elsewhere } = landing;
-  return `${delay.name.padEnd(30)} ${delay.stage.padEnd(16)} ${ownBefore.toFixed(1).padStart(8)} → ${own.toFixed(1).padStart(8)} ms, elsewhere ${elsewhere.toFixed(1).padStart(7)} ms, n ${runs}${landsWhole(landing) ? '' : '  MISSED'}`;
+  const missed = landing.differences
+    .slice(0, 3)
+    .map(([stage, ms]) => `${stage} ${ms.toFixed(1)}`)
+    .join(', ');
+  return `${delay.name.padEnd(30)} ${delay.stage.padEnd(16)} ${ownBefore.toFixed(1).padStart(8)} → ${own.toFixed(1).padStart(8)} ms, elsewhere ${elsewhere.toFixed(1).padStart(7)} ms, n ${runs}${landsWhole(landing) ? '' : `  MISSED: ${missed}`}`;
+}
+
+function sumOf(parts: ReadonlyMap<string, number>): number {
+  return [...parts.values()].reduce((sum, ms) => sum + ms, 0);
 }
 
 function median(values: readonly number[]): number {

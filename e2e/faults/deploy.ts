@@ -41,6 +41,8 @@ export const PLANTED: readonly Planted[] = [
     trigger: { topic: 'work', metadata: { parallelism: '1' } },
     spec: { requestsPerPod: 10 },
   },
+  { name: 'hasty', source: 'worker', trigger: { topic: 'hasty', metadata: { retryBackoffMs: '0' } } },
+  { name: 'patient', source: 'worker', trigger: { topic: 'patient', metadata: { retryBackoffMs: '400' } } },
   { name: 'busy', source: 'worker', trigger: { topic: 'busy' }, spec: { concurrency: 1, requestsPerPod: 1 } },
   {
     name: 'batcher',

@@ -235,14 +235,7 @@ export const FAULTS: readonly Fault[] = [
     name: 'pool empty',
     expected: 'pool empty',
     owner: 'pooler',
-    plant: withFlag('start', async (site) => {
-      // The first takes the warm one; the second comes before there is another.
-      const first = post(site.up, 'pooler', {});
-      await sleep(30);
-      const traceId = await post(site.up, 'pooler', {});
-      await first;
-      return traceId;
-    }),
+    plant: withFlag('start', callBeyondPool),
     healthy: async (site) => {
       const traceId = await post(site.up, 'pooler', {});
       // Until the pool is filled up again, also from a process that began under the flag.
@@ -412,16 +405,26 @@ async function post(up: SpoorUp, name: string, body: Body): Promise<string> {
   return response.headers.get('traceresponse')?.split('-')[1] ?? '';
 }
 
-function withFlag(name: string, plant: Fault['plant']): Fault['plant'] {
+/** A process that starts under the flag `start` takes `ms` longer to. */
+export function withFlag(name: 'start' | 'load', plant: Fault['plant'], ms = 1_200): Fault['plant'] {
   return async (site) => {
     const file = join(tmpdir(), `spoor-fault-${name}`);
-    await writeFile(file, '');
+    await writeFile(file, String(ms));
     try {
       return await plant(site);
     } finally {
       await rm(file);
     }
   };
+}
+
+/** The first call takes the warm instance; the second, whose trace it is, comes before there is another. */
+export async function callBeyondPool(site: Site): Promise<string> {
+  const first = post(site.up, 'pooler', {});
+  await sleep(30);
+  const traceId = await post(site.up, 'pooler', {});
+  await first;
+  return traceId;
 }
 
 /** Its only place is taken for a while. */

@@ -1,10 +1,17 @@
 'use strict';
 
-// Preloaded into a process: it takes long to start, while this file is there.
+// Preloaded into a process: while this file is there it takes as many ms longer to start as the file says.
 
-const { existsSync } = require('node:fs');
+const { readFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 
-if (existsSync(join(tmpdir(), 'spoor-fault-start')))
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_200);
+Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, slownessMs());
+
+function slownessMs() {
+  try {
+    return Number(readFileSync(join(tmpdir(), 'spoor-fault-start'), 'utf8'));
+  } catch {
+    return 0;
+  }
+}
