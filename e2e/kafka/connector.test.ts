@@ -13,6 +13,7 @@ import { OtlpSink } from '../../function/agent/test/otlp-sink.ts';
 import type { SpanData } from '../../function/span/span-data.ts';
 import { openKafka } from '../../platform/queue/kafka.ts';
 import type { Queue, QueueRecord } from '../../platform/queue/queue.ts';
+import { createSigner } from '../../platform/trigger/sign-request.ts';
 import { listen } from '../../server/listen.ts';
 import { readBody } from '../../server/read-body.ts';
 import { closeHttpServer } from '../../server/stop.ts';
@@ -59,14 +60,19 @@ void test("spoor connector takes the place of Fission's: same variables, key and
   assert.deepEqual(await connector.stopped(), [0, null]);
 });
 
-void test('a connector that is told of a collector delivers its spans itself, also those it was killed in, and goes on', async () => {
+void test('a connector that is told of a collector signs its requests, delivers its spans itself, also those it was killed in, and goes on', async () => {
   await using kafka = await startKafka();
   await using queue = await openKafka({ brokers: kafka.brokers });
   await using sink = await OtlpSink.start();
   const called = Promise.withResolvers<undefined>();
   let calls = 0;
+  const secret = 'a secret of the whole cluster';
+  const signatures: boolean[] = [];
   await using router = await routerThat(async (request, response) => {
-    await readBody(request, 1e6, 'function');
+    const body = await readBody(request, 1e6, 'function');
+    const seconds = Number(request.headers['x-fission-auth-timestamp']);
+    const expected = createSigner(secret)('POST', request.url ?? '', body, seconds);
+    signatures.push(request.headers['x-fission-auth-signature'] === expected['x-fission-auth-signature']);
     calls += 1;
     called.resolve(undefined);
     // The first is never answered.
@@ -79,11 +85,13 @@ void test('a connector that is told of a collector delivers its spans itself, al
     OFFSET_RESET_POLICY: 'earliest',
     OTEL_EXPORTER_OTLP_ENDPOINT: sink.url,
     SPOOR_SESSION_TIMEOUT_MS: '6000',
+    FISSION_INTERNAL_AUTH_SECRET: secret,
   });
   await queue.produce('greetings', [{ key: null, value: Buffer.from('Ada'), headers: [TRACEPARENT] }]);
   await called.promise;
   process.kill(connector.childPid('connector'), 'SIGKILL');
   await first(queue, 'cards');
+  assert.deepEqual(signatures, [true, true]);
 
   const ofTrace = () => [...sink.distinct.values()].filter(({ traceId }) => traceId === TRACE);
   const named = (name: string) => ofTrace().filter((span) => span.name === name);

@@ -7,12 +7,15 @@ import { readKafkaAccess, readSessionTimeout } from '../queue/kafka/read-env.ts'
 import type { MessageQueueTrigger } from '../spec/resources.ts';
 import type { FunctionInvoker } from './invoker.ts';
 import { startMessageQueueTrigger } from './message-queue.ts';
+import { createSigner, type SignRequest } from './sign-request.ts';
 
 export interface ConnectorOptions {
   readonly kafka: KafkaOptions;
   readonly trigger: MessageQueueTrigger;
   /** Where each record is posted to. */
   readonly endpoint: URL;
+  /** Undefined: requests are not signed. */
+  readonly sign: SignRequest | undefined;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -33,7 +36,7 @@ export async function startConnector(
     await startMessageQueueTrigger(options.trigger, {
       ...around,
       queue,
-      invoker: endpointInvoker(options.endpoint, agent),
+      invoker: endpointInvoker(options, agent),
     }),
   );
   return starting.move();
@@ -42,7 +45,8 @@ export async function startConnector(
 /**
  * The connector's variables: TOPIC, HTTP_ENDPOINT, BOOTSTRAP_SERVERS, CONSUMER_GROUP, RESPONSE_TOPIC, ERROR_TOPIC, SOURCE_NAME,
  * MAX_RETRIES, CONTENT_TYPE, OFFSET_RESET_POLICY, SASL (`plaintext`, `scram_sha256`, `scram_sha512`) with USERNAME and
- * PASSWORD, TLS (`enable`) with CA, CERT and KEY in PEM or as paths. Ours beside them, as the keys of docs/triggers.md: BATCH_SIZE,
+ * PASSWORD, TLS (`enable`) with CA, CERT and KEY in PEM or as paths. Ours beside them: FISSION_INTERNAL_AUTH_SECRET, to sign requests
+ * with, and, as the keys of docs/triggers.md: BATCH_SIZE,
  * BATCH_FORMAT, PARALLELISM, TRACE_CONTEXT, RETRY_BACKOFF_MS, RETRY_BACKOFF_MAX_MS, TIMEOUT_MS, which is what Fission's scaler manager
  * makes of such keys of a trigger's metadata; each also with SPOOR_ in front, which goes first. SPOOR_INSTANCE_ID makes it a static member
  * of its group, SPOOR_SESSION_TIMEOUT_MS says how soon a dead one is replaced (30,000).
@@ -88,7 +92,8 @@ export function readConnectorOptions(env: Environment): ConnectorOptions {
       },
     },
   };
-  return { kafka: readKafka(env), trigger, endpoint };
+  const secret = env['FISSION_INTERNAL_AUTH_SECRET'];
+  return { kafka: readKafka(env), trigger, endpoint, sign: secret ? createSigner(secret) : undefined };
 }
 
 function readKafka(env: Environment): KafkaOptions {
@@ -130,14 +135,15 @@ function bad(name: string, value: string, why: string): Failure {
   return new Failure('trigger', 'bad_request', `cannot use ${name} [${value}]: ${why}`);
 }
 
-function endpointInvoker(endpoint: URL, agent: Agent): FunctionInvoker {
+function endpointInvoker({ endpoint, sign }: ConnectorOptions, agent: Agent): FunctionInvoker {
+  const path = `${endpoint.pathname}${endpoint.search}`;
   return {
     async invoke(_fn, { method, headers, body, signal, timeoutMs }) {
       const answer = await agent.request({
         origin: endpoint.origin,
-        path: `${endpoint.pathname}${endpoint.search}`,
+        path,
         method,
-        headers,
+        headers: { ...headers, ...sign?.(method, path, body) },
         body,
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       });
