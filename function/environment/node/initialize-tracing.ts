@@ -28,6 +28,7 @@ import type { FunctionResponse } from './function-response.ts';
 import { Invocation } from './invocation.ts';
 import { openPublisher } from './publish.ts';
 import { JournalSpan } from '../../span/journal-span.ts';
+import type { UnderWay } from '../../span/under-way.ts';
 import { LoadWatch } from './watch-load.ts';
 
 /** What the platform knows of the function; from Fission's FunctionMetadata. */
@@ -47,7 +48,7 @@ export interface TracingOptions {
   readonly instanceId: string;
   readonly internalUrl: string | undefined;
   /** Holds every invocation under way. */
-  readonly open: Set<Invocation>;
+  readonly open: UnderWay<Invocation>;
   readonly onEnded: () => void;
 }
 

@@ -14,6 +14,7 @@ import type { LoadWatch, Watched } from './watch-load.ts';
 import { monotonicMs } from '../../span/clock.ts';
 import { JournalSpan } from '../../span/journal-span.ts';
 import { SPAN } from '../../span/span-context.ts';
+import { NOWHERE, type Placed } from '../../span/under-way.ts';
 
 const INVOCATION = createContextKey('spoor invocation');
 
@@ -29,7 +30,8 @@ export function activeInvocation(): Invocation | undefined {
  *                before the caller can go on
  *     cut        the client went away: the span waits for the function, which is still at work
  */
-export class Invocation implements Watched {
+export class Invocation implements Placed, Watched {
+  place = NOWHERE;
   readonly id: string;
   readonly requestId: string;
   readonly span: Span;

@@ -9,6 +9,7 @@ import {
   SERVICE_NAME,
 } from '../../span/attributes.ts';
 import type { Tracing } from '../../span/tracing.ts';
+import { type Open, UnderWay } from '../../span/under-way.ts';
 import { callFunction } from './call-function.ts';
 import { Fault } from './fault.ts';
 import { FunctionRequest, pathOf } from './function-request.ts';
@@ -31,7 +32,7 @@ const NAMELESS = 'function';
 
 export interface EnvironmentServer {
   readonly server: Server<typeof FunctionRequest, typeof FunctionResponse>;
-  readonly open: ReadonlySet<Invocation>;
+  readonly open: Open<Invocation>;
   /** Resolves once nothing is in flight, or after 30 s. Takes no new connections from now on. */
   drain(): Promise<void>;
 }
@@ -59,7 +60,7 @@ export function createEnvironmentServer({
   onSpecialized,
 }: ServerOptions): EnvironmentServer {
   const isBehindRouter = 'socketPath' in settings.listen;
-  const open = new Set<Invocation>();
+  const open = new UnderWay<Invocation>();
   let state: 'generic' | 'loading' | 'specialized' = 'generic';
   let serve: Serve | undefined;
   let webSockets: FunctionWebSockets | undefined;

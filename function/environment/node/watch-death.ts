@@ -1,4 +1,5 @@
 import type { Tracing } from '../../span/tracing.ts';
+import type { Open } from '../../span/under-way.ts';
 import type { ControlPipe } from './control-pipe.ts';
 import { stackOf, typeOf } from './exception-of.ts';
 import { activeInvocation, type Invocation } from './invocation.ts';
@@ -17,7 +18,7 @@ import { logCrash } from './log-output.ts';
  */
 export function watchDeath(
   tracing: Tracing,
-  open: ReadonlySet<Invocation>,
+  open: Open<Invocation>,
   control: () => ControlPipe | undefined,
 ): void {
   let crash: { error: unknown; origin: string } | undefined;

@@ -1,6 +1,7 @@
 import type { Span } from '@opentelemetry/api';
 import { SPOOR_CPU_MS, SPOOR_LOOP_BLOCKED_MS } from '../../span/attributes.ts';
 import { monotonicMs } from '../../span/clock.ts';
+import type { Open } from '../../span/under-way.ts';
 
 /** Shorter invocations do not say what they used. */
 const LEAST_MS = 5;
@@ -30,14 +31,14 @@ export interface Watched {
  * stopped or starved of CPU stalls as well, with little CPU used. Short invocations pay for two comparisons.
  */
 export class LoadWatch {
-  readonly #open: ReadonlySet<Watched>;
+  readonly #open: Open<Watched>;
   #turnMs = Number.NEGATIVE_INFINITY;
   #idleMs = 0;
   #cpuMs = 0;
   #isBeating = false;
   #beats = 0;
 
-  constructor(open: ReadonlySet<Watched>) {
+  constructor(open: Open<Watched>) {
     this.#open = open;
   }
 
