@@ -38,7 +38,8 @@ export interface DemoOptions {
   readonly print: (line: string) => void;
 }
 
-export async function demo(options: DemoOptions): Promise<void> {
+/** Resolves to the trace a person may ask about next: the one that was killed, or the only one. */
+export async function demo(options: DemoOptions): Promise<string> {
   const { endpoints, print } = options;
   print('Greetings as a Service: greeter → validator, → Kafka-like topic → image → cards');
   await applyDirectory(endpoints.internal, join(import.meta.dirname, '../examples/greetings/specs'), {
@@ -54,7 +55,7 @@ export async function demo(options: DemoOptions): Promise<void> {
   print(
     `\nfirst trace ${((Date.now() - options.startedAt) / 1000).toFixed(1)} s after the command was typed`,
   );
-  if (options.fault !== undefined) return;
+  if (options.fault !== undefined) return trace;
 
   print('\nOne of each fault:');
   const sent: { kind: Fault; traceId: string }[] = [];
@@ -66,6 +67,7 @@ export async function demo(options: DemoOptions): Promise<void> {
       print(`  ${kind.padEnd(8)} ${traceId}  ${outcomeOf(spans)}`);
     }),
   );
+  return sent.find(({ kind }) => kind === 'crash')?.traceId ?? trace;
 }
 
 /** The trace id comes back in the answer (W3C trace context level 2, `traceresponse`). */

@@ -10,6 +10,8 @@ export interface Column<Row> {
   readonly wide?: boolean;
   /** On a terminal too narrow for the table: `cut` shortens the cells, `drop` leaves the column out, the last one first. */
   readonly narrow?: 'cut' | 'drop';
+  /** Columns that are left of a cell that is cut; default 12. */
+  readonly least?: number;
 }
 
 /** What verbs say. Results go to stdout, remarks to stderr; colours only where a terminal shows them. */
@@ -133,8 +135,14 @@ const GAP = 3;
 /** A cell that is cut says at least this much. */
 const LEAST_CELL = 12;
 
-function leastOf({ column, width }: { column: { title: string }; width: number }): number {
-  return Math.min(width, Math.max(column.title.length, LEAST_CELL));
+function leastOf({
+  column,
+  width,
+}: {
+  readonly column: { readonly title: string; readonly least?: number };
+  readonly width: number;
+}): number {
+  return Math.min(width, Math.max(column.title.length, column.least ?? LEAST_CELL));
 }
 
 function oneLine(value: unknown): string {

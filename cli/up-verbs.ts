@@ -62,6 +62,7 @@ export function register(program: Command): void {
         if (interrupted || flags.once === true) return;
         await uiBuilt;
         printAddresses(endpoints);
+        printNext(await story);
         console.log('\nCtrl-C stops everything; what was traced stays in the data directory.');
         await stopped;
       }),
@@ -137,6 +138,15 @@ function settingsOf(program: Command, flags: ServerFlags): Settings {
     tailSampling: tailSamplingOf(flags),
     token: flags.token ?? process.env['SPOOR_TOKEN'],
   };
+}
+
+/** Three things to type next, in another terminal. */
+function printNext(traceId: string): void {
+  // Through npm it was typed in the checkout.
+  const command = process.env['npm_lifecycle_event'] === undefined ? 'spoor' : 'cli/spoor';
+  console.log(
+    `\nNext, in another terminal:\n  ${command} why ${traceId}    why that one failed\n  ${command} trace list --error                       what else failed\n  ${command} fn run FILE                              your own function (.js, .py), called at each save`,
+  );
 }
 
 function printAddresses(endpoints: { router: string; query: string; otlpHttp: string }): void {

@@ -157,11 +157,11 @@ interface Row {
 
 const COLUMNS = [
   { title: 'TRACE', key: 'traceId' },
-  { title: 'START', key: 'start' },
+  { title: 'START', key: 'start', narrow: 'drop' },
   { title: 'DURATION', key: 'duration', align: 'right' },
   { title: 'SPANS', key: 'spans', align: 'right', narrow: 'drop' },
   { title: 'ERRORS', key: 'errors', align: 'right' },
-  { title: 'ROOT', key: 'root', narrow: 'cut' },
+  { title: 'ROOT', key: 'root', narrow: 'cut', least: 24 },
 ] as const;
 
 function listTraces(context: CliContext, rows: readonly Row[], flags: Window & { output?: string }): void {

@@ -4,6 +4,7 @@ import { FAAS_INSTANCE, SPOOR_REQUEST_ID } from '../../function/span/attributes.
 import { formatDuration } from '../../platform/spec/units.ts';
 import { Failure } from '../../server/failure.ts';
 import type { CliContext } from '../context.ts';
+import { ownFrames } from '../own-frames.ts';
 import { namespaced, outputOption, sinceOption, verb, wholeNumber, type NameFlags } from './flags.ts';
 import { logsOfService, logsOfTrace, searchSpans, type LogLine } from './query-api.ts';
 import { mustGet } from './remove.ts';
@@ -50,7 +51,7 @@ export function registerLog(fn: Command, context: CliContext): void {
     .option('-f, --follow', 'show lines as they come in, until Ctrl-C')
     .option('--recordcount <n>', 'how many of the newest lines', wholeNumber, 20)
     .option('-r, --reverse', 'newest first')
-    .option('-d, --detail', 'with trace and span ids')
+    .option('-d, --detail', "with trace and span ids, and the environment's frames in stacks")
     .option('--trace-id <id>', 'only of this trace')
     .option('--request-id <id>', 'only of the request with this X-Fission-Request-ID')
     .addOption(new Option('--level <level>', 'only of this level and above').choices(Object.keys(LEVELS)))
@@ -144,7 +145,8 @@ function show(context: CliContext, line: LogLine, flags: LogFlags): void {
   const time = new Date(Number(BigInt(line.timeUnixNano) / 1_000_000n)).toISOString();
   const level = (line.severityText || levelOf(line.severityNumber)).toLowerCase().padEnd(5);
   const ids = flags.detail === true ? `${line.traceId} ${line.spanId}  ` : '';
-  context.out.print(`${time}  ${level}  ${ids}${line.body.replaceAll(CONTROL, ' ')}`);
+  const body = flags.detail === true ? line.body : ownFrames(line.body);
+  context.out.print(`${time}  ${level}  ${ids}${body.replaceAll(CONTROL, ' ')}`);
 }
 
 function levelOf(severity: number): string {

@@ -12,6 +12,7 @@ import type { SpanData } from '../../function/span/span-data.ts';
 import { silentLog } from '../../server/log.ts';
 import { untilStopSignal } from '../../server/stop.ts';
 import type { CliContext } from '../context.ts';
+import { ownFrames } from '../own-frames.ts';
 import { terminal } from '../terminal-text.ts';
 import { textOf } from '../trace/text-of.ts';
 import { collect, collectPairs, verb, wholeNumber, wrongUsage } from './flags.ts';
@@ -87,6 +88,7 @@ async function run(context: CliContext, argument: string | undefined, flags: Run
   let isCallWanted = false;
   const drawn = Promise.withResolvers<void>();
   let address = '';
+  const said = new Set<string>();
 
   const call = async () => {
     isCallWanted = true;
@@ -121,13 +123,17 @@ async function run(context: CliContext, argument: string | undefined, flags: Run
     timeout: flags.fntimeout,
     log: silentLog(),
     onLog: ({ body, resource }) => {
-      if (resource[SERVICE_NAME] === name)
-        out.remark(`${name}: ${typeof body === 'string' ? body : JSON.stringify(body)}`);
+      if (resource[SERVICE_NAME] !== name) return;
+      const text = typeof body === 'string' ? body : JSON.stringify(body);
+      said.add(text);
+      out.remark(`${name}: ${ownFrames(text)}`);
     },
     onTrace: (spans) => {
       out.remark(headline(spans));
       for (const line of drawWaterfall(spans, terminal())) out.print(line);
-      for (const line of exceptionsOf(spans)) out.remark(line);
+      // A stack that was logged has been seen.
+      for (const stack of exceptionsOf(spans)) if (!said.has(stack)) out.remark(ownFrames(stack));
+      said.clear();
       out.print('');
       drawn.resolve();
     },

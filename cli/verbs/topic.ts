@@ -2,7 +2,7 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
-import { plural } from '../terminal-text.ts';
+import { plural, shortTime } from '../terminal-text.ts';
 import { collectPairs, outputOption, verb, wholeNumber, wrongUsage } from './flags.ts';
 import { callInternal as call } from './internal-call.ts';
 
@@ -176,7 +176,7 @@ const COLUMNS = [
   { title: 'OFFSET', key: 'offset', align: 'right' },
   { title: 'TIMESTAMP', key: 'timestamp' },
   { title: 'KEY', key: 'key', narrow: 'cut' },
-  { title: 'VALUE', key: 'value', narrow: 'cut' },
+  { title: 'VALUE', key: 'value', narrow: 'cut', least: 24 },
   { title: 'HEADERS', key: 'headers', narrow: 'cut' },
 ] as const;
 
@@ -231,10 +231,11 @@ async function tail(context: CliContext, name: string, asJson: boolean): Promise
 }
 
 function rowOf(record: RecordJson) {
+  const time = new Date(record.timestamp).toISOString();
   return {
     partition: record.partition,
     offset: String(record.offset),
-    timestamp: new Date(record.timestamp).toISOString(),
+    timestamp: process.stdout.isTTY ? shortTime(time) : time,
     key: record.key === null ? '' : clip(textOf(record.key), HEADER_WIDTH),
     headers: record.headers.map(([name, value]) => `${name}=${clip(textOf(value), HEADER_WIDTH)}`).join(' '),
     value: record.value === null ? '(tombstone)' : clip(textOf(record.value), VALUE_WIDTH),
