@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, mkdtempDisposable, symlink } from 'node:fs/promises';
 import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { listen } from '../server/listen.ts';
@@ -10,6 +15,27 @@ void test('the command brings its own Node, wherever it is called', { timeout: 6
   assert.equal(code, 0);
   assert.match(out, /^\d+\.\d+\.\d+\n$/);
 });
+
+void test('a checkout that nothing was installed in says what to type', { timeout: 60_000 }, async () => {
+  await using dir = await mkdtempDisposable(join(tmpdir(), 'spoor-command-'));
+  await mkdir(join(dir.path, 'cli'));
+  await copyFile(join(import.meta.dirname, 'spoor'), join(dir.path, 'cli/spoor'));
+  // A PATH with the shell's tools only: whatever Node the machine has is not among them.
+  await mkdir(join(dir.path, 'bin'));
+  for (const tool of ['sh', 'dirname', 'readlink'])
+    await symlink(toolPath(tool), join(dir.path, 'bin', tool));
+  const { status, stderr } = spawnSync(join(dir.path, 'cli/spoor'), ['--version'], {
+    env: { PATH: join(dir.path, 'bin') },
+    encoding: 'utf8',
+  });
+  assert.equal(status, 1);
+  assert.match(stderr, /^spoor: there is no Node 24 here\. Type `npm ci` in .*\n$/);
+});
+
+function toolPath(name: string): string {
+  for (const folder of ['/bin', '/usr/bin']) if (existsSync(join(folder, name))) return join(folder, name);
+  throw new Error(`cannot find ${name}`);
+}
 
 void test('a record is read from stdin also when that is a socket', { timeout: 60_000 }, async () => {
   const bodies: string[] = [];
