@@ -224,6 +224,41 @@ const CASES: readonly Case[] = [
     outcome: 'slow',
   },
   {
+    name: 'a handler that computes a lot on a busy machine',
+    spans: greeting(
+      'x',
+      {
+        greeter: {
+          attributes: {
+            'spoor.cpu.ms': 150,
+            'spoor.cpu.wait_ms': 700,
+            'spoor.event_loop.blocked_ms': 890,
+          },
+        },
+      },
+      { after: 16, ms: 900 },
+    ),
+    expected: ['CPU burn', 'greeter'],
+  },
+  {
+    name: 'a handler that computes little and gets no CPU for it',
+    spans: greeting(
+      'x',
+      {
+        greeter: {
+          attributes: {
+            'spoor.cpu.ms': 15,
+            'spoor.cpu.wait_ms': 800,
+            'spoor.event_loop.blocked_ms': 890,
+          },
+        },
+      },
+      { after: 16, ms: 900 },
+    ),
+    expected: ['starved of CPU', 'greeter'],
+    outcome: 'slow',
+  },
+  {
     name: 'a handler that waits for something that is not traced',
     spans: greeting(
       'x',

@@ -417,6 +417,7 @@ export type CauseKindJson =
   | 'slow handler'
   | 'CPU burn'
   | 'blocked event loop'
+  | 'starved of CPU'
   | 'noisy neighbour'
   | 'slow downstream call'
   | 'slow transfer'

@@ -112,3 +112,10 @@ export const SPOOR_CPU_MS = 'spoor.cpu.ms';
  * run for a second). With little CPU beside it the process was stopped or starved. Only on invocations of 5 ms and more.
  */
 export const SPOOR_LOOP_BLOCKED_MS = 'spoor.event_loop.blocked_ms';
+/**
+ * For how long the thread that ran this invocation was ready to run and had no CPU, in milliseconds: others had it, or the CPU limit of the
+ * container was used up. double
+ * As the Linux scheduler counts it (run delay, kernel docs, sched-stats); what it began with may be 10 ms old (50 ms once it has run for
+ * a second). Only from Node, and on invocations of 5 ms and more.
+ */
+export const SPOOR_CPU_WAIT_MS = 'spoor.cpu.wait_ms';

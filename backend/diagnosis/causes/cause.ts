@@ -18,6 +18,7 @@ export const CAUSE_KINDS = [
   'slow handler',
   'CPU burn',
   'blocked event loop',
+  'starved of CPU',
   'noisy neighbour',
   'slow downstream call',
   'slow transfer',

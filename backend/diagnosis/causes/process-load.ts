@@ -1,12 +1,14 @@
-import { SPOOR_CPU_MS, SPOOR_LOOP_BLOCKED_MS } from '../../../function/span/attributes.ts';
+import { SPOOR_CPU_MS, SPOOR_CPU_WAIT_MS, SPOOR_LOOP_BLOCKED_MS } from '../../../function/span/attributes.ts';
 import type { FlowNode } from '../flow.ts';
 import { durationOf, endOf, functionOf, instanceOf, isFunctionSpan, numberOf } from '../span-facts.ts';
 import type { AccountStage } from '../time-account.ts';
 import { inMs, milliseconds, sentence, type Cause, type Evidence } from './cause.ts';
 
-/** Of its own time, what an invocation must have computed, or its event loop stood still, for that to be the matter. */
+/** Of its own time, what an invocation must have computed, waited for a CPU, or its event loop stood still, for that to be the matter. */
 const LEAST_SHARE = 0.5;
-/** A loop that stands still and uses less of a core than this waits for something in a blocking way. */
+/** Who waits for a CPU this many times as long as it then computes was starved; who does for less has a lot to compute. */
+const STARVED = 5;
+/** A loop that stands still and wants a core for less than this of it waits for something in a blocking way. */
 const LEAST_CPU_OF_STALL = 0.2;
 
 type Finding = Pick<Cause, 'kind' | 'title' | 'sentences' | 'next'>;
@@ -18,18 +20,38 @@ export function blockedOrBusy(owner: string, nodes: readonly FlowNode[], nano: b
   const ownMs = Number(nano) / 1e6;
   const cpuMs = numberOf(node.span.attributes[SPOOR_CPU_MS]) ?? 0;
   const blockedMs = numberOf(node.span.attributes[SPOOR_LOOP_BLOCKED_MS]) ?? 0;
+  const waitMs = numberOf(node.span.attributes[SPOOR_CPU_WAIT_MS]) ?? 0;
   const figures = [
     { name: 'cpu', value: cpuMs.toFixed(0), unit: 'ms' },
+    { name: 'wait for a CPU', value: waitMs.toFixed(0), unit: 'ms' },
     { name: 'longest stall', value: blockedMs.toFixed(0), unit: 'ms' },
   ];
   const isBlocked = blockedMs >= LEAST_SHARE * ownMs;
-  if (isBlocked ? cpuMs >= LEAST_CPU_OF_STALL * blockedMs : cpuMs >= LEAST_SHARE * ownMs)
+  const wantedMs = cpuMs + waitMs;
+  const wantsCpu = isBlocked ? wantedMs >= LEAST_CPU_OF_STALL * blockedMs : wantedMs >= LEAST_SHARE * ownMs;
+  if (wantsCpu && waitMs >= STARVED * cpuMs)
+    return {
+      kind: 'starved of CPU',
+      title: `${owner} waited ${waitMs.toFixed(0)} ms for a CPU`,
+      sentences: [
+        sentence(
+          `Its process was ready to run for ${waitMs.toFixed(0)} ms in that invocation and had no CPU; what it computed took ${cpuMs.toFixed(0)} ms.`,
+          [node],
+          figures,
+        ),
+      ],
+      next: [
+        `Look at the CPU limit of ${owner}: a container that has used up its quota stands still until the next period (\`nr_throttled\` in its cgroup's cpu.stat).`,
+        'Look at what else ran on the machine at that time, and at requests.cpu of its neighbours.',
+      ],
+    };
+  if (wantsCpu)
     return {
       kind: 'CPU burn',
       title: `${owner} computed for ${cpuMs.toFixed(0)} ms`,
       sentences: [
         sentence(
-          `Its process used ${cpuMs.toFixed(0)} ms of CPU in that invocation${isBlocked ? `, and did nothing else for ${blockedMs.toFixed(0)} ms at once` : ''}.`,
+          `Its process used ${cpuMs.toFixed(0)} ms of CPU in that invocation${isBlocked ? `, and did nothing else for ${blockedMs.toFixed(0)} ms at once` : ''}.${waitMs >= LEAST_SHARE * ownMs ? ` It was ready to run for ${waitMs.toFixed(0)} ms more and had no CPU.` : ''}`,
           [node],
           figures,
         ),

@@ -37,6 +37,7 @@ export class Invocation implements Placed, Watched {
   readonly span: Span;
   startMs = 0;
   cpuMs = 0;
+  cpuWaitMs: number | undefined;
   blockedMs = 0;
   readonly #response: FunctionResponse;
   readonly #ended: (invocation: Invocation) => void;

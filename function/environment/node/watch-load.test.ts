@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { availableParallelism, setPriority } from 'node:os';
 import { test } from 'node:test';
 import type { SpanData } from '../../span/span-data.ts';
 import { startWith } from './start-with.ts';
@@ -48,4 +50,22 @@ void test('a short invocation says nothing of it', async () => {
     const says = 'spoor.cpu.ms' in span.attributes;
     assert.equal(says, durationMs(span) >= 5, `after ${durationMs(span)} ms`);
   }
+});
+
+void test('a function that others leave no CPU for says for how long it waited for one', async () => {
+  await using environment = await startWith(SOURCE);
+  const burners = Array.from({ length: availableParallelism() }, () =>
+    spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }),
+  );
+  try {
+    setPriority(environment.child.pid as number, 19);
+    await environment.ask({ path: '/?burn=300' });
+  } finally {
+    for (const burner of burners) burner.kill('SIGKILL');
+  }
+  environment.child.kill('SIGTERM');
+  await environment.ended;
+  const [span] = environment.journal().spans;
+  const waitedMs = Number(span?.attributes['spoor.cpu.wait_ms']);
+  assert.ok(waitedMs > 50, `waited for ${waitedMs} ms, computed for ${cpuOf(span)}`);
 });

@@ -1,7 +1,8 @@
 import type { Span } from '@opentelemetry/api';
-import { SPOOR_CPU_MS, SPOOR_LOOP_BLOCKED_MS } from '../../span/attributes.ts';
+import { SPOOR_CPU_MS, SPOOR_CPU_WAIT_MS, SPOOR_LOOP_BLOCKED_MS } from '../../span/attributes.ts';
 import { monotonicMs } from '../../span/clock.ts';
 import type { Open } from '../../span/under-way.ts';
+import { openCpuWait } from './cpu-wait.ts';
 
 /** Shorter invocations do not say what they used. */
 const LEAST_MS = 5;
@@ -17,24 +18,29 @@ export interface Watched {
   startMs: number;
   /** CPU of the process when it began. */
   cpuMs: number;
+  /** For how long its main thread had waited for a CPU by then. */
+  cpuWaitMs: number | undefined;
   /** The longest stall so far. */
   blockedMs: number;
 }
 
 /**
- * What longer invocations cost: the CPU the process used meanwhile, and for how long at a time its event loop stood still.
+ * What longer invocations cost: the CPU the process used meanwhile, for how long it waited for one, and for how long at a time its event
+ * loop stood still.
  *
  *     begin ── beat ── beat ────────────────── end          a beat is a timer; one that comes late, or not at all,
  *     turn     turn    turn      (stalled)                  shows that the loop did not turn
  *
  * A stall is the time since the last turn we know of, less what the loop spent waiting for something to do. A process that was
- * stopped or starved of CPU stalls as well, with little CPU used. Short invocations pay for two comparisons.
+ * stopped or starved of CPU stalls as well, with little CPU used; the wait for a CPU tells the two apart. Short invocations pay for two comparisons.
  */
 export class LoadWatch {
   readonly #open: Open<Watched>;
   #turnMs = Number.NEGATIVE_INFINITY;
   #idleMs = 0;
   #cpuMs = 0;
+  readonly #readCpuWait = openCpuWait();
+  #cpuWaitMs: number | undefined;
   #isBeating = false;
   #beats = 0;
 
@@ -51,6 +57,7 @@ export class LoadWatch {
     watched.cpuMs = this.#cpuMs;
     this.#beats = 0;
     if (!this.#isBeating) this.#beatLater();
+    watched.cpuWaitMs = this.#cpuWaitMs;
   }
 
   /** Says on the span what there is to say. */
@@ -60,6 +67,10 @@ export class LoadWatch {
     noteStall(watched, nowMs, this.#stallMs(nowMs));
     span.setAttribute(SPOOR_CPU_MS, toTenths(cpuMs() - watched.cpuMs));
     span.setAttribute(SPOOR_LOOP_BLOCKED_MS, toTenths(watched.blockedMs));
+    const cpuWaitMs = this.#readCpuWait();
+    if (cpuWaitMs === undefined || watched.cpuWaitMs === undefined) return;
+    const waitedMs = Math.min(cpuWaitMs - watched.cpuWaitMs, nowMs - watched.startMs);
+    span.setAttribute(SPOOR_CPU_WAIT_MS, toTenths(waitedMs));
   }
 
   readonly #beat = () => {
@@ -74,6 +85,7 @@ export class LoadWatch {
 
   #beatLater(): void {
     this.#isBeating = true;
+    this.#cpuWaitMs = this.#readCpuWait();
     setTimeout(this.#beat, this.#beats < BEATS_UNTIL_SLOW ? BEAT_MS : SLOW_BEAT_MS).unref();
   }
 
