@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { SPOOR_UNFINISHED, SERVICE_NAME } from '../function/span/attributes.ts';
 import { STATUS_CODE, type SpanData } from '../function/span/span-data.ts';
 import { Failure } from '../server/failure.ts';
@@ -26,7 +25,6 @@ const LANGUAGES = ['en', 'fr', 'de', 'es', 'hi'];
 /** Every attempt of the time-out fault takes its two seconds, and back-off between. */
 const JOURNEY_TIMEOUT_MS = 45_000;
 const QUIET_MS = 600;
-const ROUTE_TIMEOUT_MS = 10_000;
 
 export interface DemoOptions {
   readonly endpoints: Endpoints;
@@ -45,7 +43,6 @@ export async function demo(options: DemoOptions): Promise<string> {
   await applyDirectory(endpoints.internal, join(import.meta.dirname, '../examples/greetings/specs'), {
     wait: true,
   });
-  await untilRouted(endpoints.router);
 
   const first = options.fault ?? 'good';
   const trace = await greet(endpoints.router, first, 0);
@@ -101,17 +98,6 @@ function journey(query: string, traceId: string, kind: Fault | 'good'): Promise<
     timeoutMs: JOURNEY_TIMEOUT_MS,
     until: (spans) => spans.some((span) => span.name === lastSpan),
   });
-}
-
-async function untilRouted(router: string): Promise<void> {
-  const deadline = Date.now() + ROUTE_TIMEOUT_MS;
-  while (Date.now() < deadline) {
-    const response = await fetch(`${router}/greetings`, { method: 'OPTIONS' });
-    await response.body?.cancel();
-    if (response.status !== 404) return;
-    await sleep(20);
-  }
-  throw new Failure('cli', 'not_found', 'cannot reach /greetings: its HTTP trigger did not appear');
 }
 
 /** The deepest thing that went wrong, in a line. */

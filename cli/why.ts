@@ -13,6 +13,7 @@ const POLL_MS = 250;
 const MOST_CAUSES = 3;
 const MOST_STAGES = 6;
 const BAR_COLUMNS = 24;
+const MOST_SPANS = 3;
 
 /** `spoor why ID`. */
 export function register(program: Command, context: CliContext): void {
@@ -81,14 +82,12 @@ export function drawWhy(why: WhyJson, { width, colour }: Terminal): string[] {
     lines.push(
       ...hang(`${rank + 1}  `, head, width).map((line) => paint(cause.confident ? 'bold' : 'dim', line)),
     );
-    for (const { text, spans } of cause.sentences) {
-      const ids = spans
-        .slice(0, 3)
-        .map(({ spanId }) => spanId)
-        .join(' ');
-      const more = spans.length > 3 ? ` and ${spans.length - 3} more` : '';
-      lines.push(...hang('   ', printable(text), width));
-      if (ids !== '') lines.push(paint('dim', `   spans ${ids}${more}`));
+    for (const [at, { text, spans }] of cause.sentences.entries()) {
+      // What the title has said is not said again, and what rests on the same spans names them once.
+      if (lettersOf(text) !== lettersOf(cause.title)) lines.push(...hang('   ', printable(text), width));
+      const names = namesOf(spans);
+      const next = cause.sentences[at + 1];
+      if (names !== '' && (!next || namesOf(next.spans) !== names)) lines.push(paint('dim', `   ${names}`));
     }
     for (const advice of cause.next)
       lines.push(...hang('   try  ', printable(advice), width).map((line) => paint('cyan', line)));
@@ -102,6 +101,18 @@ export function drawWhy(why: WhyJson, { width, colour }: Terminal): string[] {
       ),
     );
   return lines;
+}
+
+/** `spans 5f93136e9e031132 8acb6df2d5990473` */
+function namesOf(spans: WhyJson['causes'][number]['spans']): string {
+  if (spans.length === 0) return '';
+  const more = spans.length > MOST_SPANS ? ` and ${spans.length - MOST_SPANS} more` : '';
+  const ids = spans.slice(0, MOST_SPANS).map(({ spanId }) => spanId);
+  return `${spans.length === 1 ? 'span' : 'spans'} ${ids.join(' ')}${more}`;
+}
+
+function lettersOf(text: string): string {
+  return text.toLowerCase().replaceAll(/[^\p{L}\p{N}]+/gu, '');
 }
 
 function drawStages(
