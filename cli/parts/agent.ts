@@ -26,6 +26,7 @@ export async function startAgentPart(options: AgentPartOptions, log: Logger): Pr
     headers: options.token === undefined ? {} : { authorization: `Bearer ${options.token}` },
     statusPort: options.statusPort,
     pidNamespace: options.pidNamespace,
+    isOwnProcess: true,
     log,
   });
   return {

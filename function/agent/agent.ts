@@ -17,6 +17,7 @@ import { silentLog, type Logger } from '../../server/log.ts';
 import { closeHttpServer } from '../../server/stop.ts';
 import { MAX_SEGMENT_BYTES } from '../span/journal-format.ts';
 import { Chunk } from './attribute-writer.ts';
+import { Background } from './background.ts';
 import { CollectorClient } from './collector-client.ts';
 import { endFileOf, endFilesOf, Instance } from './instance.ts';
 import { JournalReader } from './journal-reader.ts';
@@ -64,6 +65,8 @@ export interface AgentOptions {
    */
   readonly pidNamespace?: 'shared' | 'separate';
   readonly abandonedAfterMs?: number;
+  /** This process does nothing else: its priority may be lowered for as long as the journals have room (background.ts). */
+  readonly isOwnProcess?: boolean;
   /** How long a stop tries to deliver; the rest stays in the spool. Default 3 s. */
   readonly stopTimeoutMs?: number;
 }
@@ -94,6 +97,7 @@ class RunningAgent implements Agent {
   readonly #client: CollectorClient;
   readonly #shipper: Shipper;
   readonly #batch: OtlpBatch;
+  readonly #background: Background | undefined;
   readonly #chunk = new Chunk(MAX_SEGMENT_BYTES);
   readonly #lockPath: string;
   readonly #watchers: FSWatcher[] = [];
@@ -132,6 +136,7 @@ class RunningAgent implements Agent {
     this.#spool = new Spool(options.spoolDir, options.maxSpoolBytes ?? DEFAULT_MAX_SPOOL_BYTES, this.#log);
     this.#shipper = new Shipper(this.#spool, this.#client, join(options.spoolDir, 'rejected'), this.#log);
     this.#batch = new OtlpBatch((frame, kind, items) => this.#spool.append(frame, kind, items));
+    this.#background = options.isOwnProcess === true ? new Background(this.#log) : undefined;
     for (const dir of options.journalDirs) {
       mkdirSync(dir, { recursive: true });
       this.#watch(dir);
@@ -205,6 +210,7 @@ class RunningAgent implements Agent {
   /** Drains what is in the journals, tries to deliver it for a while, and leaves the rest in the spool. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isStopping) return this.#running;
+    this.#background?.[Symbol.dispose]();
     const stopMs = this.#options.stopTimeoutMs ?? DEFAULT_STOP_MS;
     await Promise.race([this.drained(), sleepMs(stopMs)]); // a full disk must not keep us
     this.#isStopping = true;
@@ -255,12 +261,15 @@ class RunningAgent implements Agent {
     const now = Date.now();
     if (this.#isScanDue || now - this.#scannedAt > SCAN_MS) this.#scan(now);
     let total = 0;
+    let fullness = 0;
     for (const instance of this.#instances.values()) {
       const isEnding = this.#hasEnd(instance.path);
       if (isUrgent || isEnding || instance.isDead || instance.isDue(now)) total += this.#drain(instance);
+      fullness = Math.max(fullness, instance.fullness);
       if (this.#spool.isHolding) break;
     }
     if (total > 0) this.#readAt = now;
+    this.#background?.note(fullness);
     return total;
   }
 
