@@ -144,9 +144,14 @@ function settingsOf(program: Command, flags: ServerFlags): Settings {
 function printNext(traceId: string): void {
   // Through npm it was typed in the checkout.
   const command = process.env['npm_lifecycle_event'] === undefined ? 'spoor' : 'cli/spoor';
-  console.log(
-    `\nNext, in another terminal:\n  ${command} why ${traceId}    why that one failed\n  ${command} trace list --error                       what else failed\n  ${command} fn run FILE                              your own function (.js, .py), called at each save`,
-  );
+  const lines = [
+    [`${command} why ${traceId}`, 'why that one failed'],
+    [`${command} trace list --error`, 'what else failed'],
+    [`${command} fn run FILE`, 'your own function (.js, .py), called at each save'],
+  ] as const;
+  const columns = Math.max(...lines.map(([typed]) => typed.length));
+  console.log('\nNext, in another terminal:');
+  for (const [typed, what] of lines) console.log(`  ${typed.padEnd(columns)}   ${what}`);
 }
 
 function printAddresses(endpoints: { router: string; query: string; otlpHttp: string }): void {
