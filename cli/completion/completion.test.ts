@@ -7,8 +7,11 @@ import { test } from 'node:test';
 import { createProgram } from '../program.ts';
 import { bashCompletion } from './bash.ts';
 import { commandTable } from './command-table.ts';
+import { fishCompletion } from './fish.ts';
+import { zshCompletion } from './zsh.ts';
 
-const SCRIPT = bashCompletion(commandTable(createProgram()));
+const TABLE = commandTable(createProgram());
+const SCRIPT = bashCompletion(TABLE);
 
 /** What real bash offers for a line that is typed up to its end; the words are parted as readline does. */
 function offered(line: string, cwd = tmpdir()): string[] {
@@ -59,4 +62,26 @@ void test('the script says nothing when it is read, and takes the place of nothi
     execFileSync('bash', ['--norc', '-c', program], { encoding: 'utf8' }),
     'complete -F _spoor spoor\n',
   );
+});
+
+void test('zsh and fish know every verb and flag with what it does', () => {
+  const zsh = zshCompletion(TABLE);
+  const fish = fishCompletion(TABLE);
+  for (const { path, verbs, flags } of TABLE) {
+    const said = [
+      ...verbs.map(({ name, description }) => ({ name, description, fish: `-a ${name}` })),
+      ...flags
+        .filter(({ isHidden, long }) => !isHidden && long !== undefined)
+        .map(({ long = '', description }) => ({ name: long, description, fish: `-l ${long.slice(2)}` })),
+    ];
+    for (const { name, description, fish: words } of said) {
+      const quoted = description.replaceAll("'", `'\\''`);
+      assert.ok(zsh.includes(`'${name}:${quoted}'`), `zsh: ${path} ${name}`);
+      assert.match(
+        fish,
+        new RegExp(`-n '__spoor_place '\\\\''${path}'\\\\''' ${words}\\b`),
+        `fish: ${path} ${name}`,
+      );
+    }
+  }
 });

@@ -49,16 +49,20 @@ function completes({ path, verbs, flags, words = [] }: Place): string[] {
       [name, ...aliases.slice(0, 1)].map((each) => `${at} -a ${each} -d ${quoted(description)}`),
     ),
     ...words.map((word) => `${at} -a ${word}`),
+    // Where no verb can follow an argument may be a file.
+    ...(verbs.length === 0 && words.length === 0 ? [`${at} -F`] : []),
     ...flags.filter(({ isHidden }) => !isHidden).map((flag) => `${at} ${flagWords(flag)}`),
   ];
 }
+
+/** Required, and files or none. */
+const FISH_VALUE = { none: [], text: ['-x'], file: ['-r', '-F'] } as const;
 
 function flagWords({ long, short, description, value, choices }: Flag): string {
   return [
     ...(long === undefined ? [] : [`-l ${long.slice(2)}`]),
     ...(short === undefined ? [] : [`-s ${short.slice(1)}`]),
-    ...(value === 'none' ? [] : ['-r']),
-    ...(value === 'file' ? ['-F'] : []),
+    ...FISH_VALUE[value],
     ...(choices.length === 0 ? [] : [`-a ${quoted(choices.join(' '))}`]),
     `-d ${quoted(description)}`,
   ].join(' ');
