@@ -5,7 +5,7 @@
  *
  * | part | what |
  * |---|---|
- * | `warm` (default) | requests per second, latency, and µs of CPU for each request by process, and the router's own share of the latency; every road in turn, round by round |
+ * | `warm` (default) | requests per second, latency, and µs of CPU for each request by process, and how long it was ready and had no core; the router's own share of the latency, and the p99 that it sees, in which the generator has no part; every road in turn, round by round |
  * | `cold` (default) | request sent to first byte of the answer, a new function each time: pool hit, and empty pool; Node, and Python when its environment is there; and CPU until that byte |
  * | `burst` | that many (`--runs`) new functions asked for at once |
  * | `sweep` | 10 to 500 connections |
@@ -95,14 +95,14 @@ async function overload(): Promise<void> {
   ] as const) {
     // One instance, so that what is asked too much is asked of the platform and not of the machine's memory.
     await using road = await openRoad('spoor', { requestsPerPod: room, concurrency: 1 });
-    let peak = 0;
-    for (const count of [20, 50, 100]) {
-      const list = await repeated(() => load(road, { connections: count, bodyBytes: 0 }));
-      printLoad(`${what}, ${count} connections`, list);
-      peak = Math.max(peak, median(list.map((each) => each.perSecond)));
-    }
-    const list = await repeated(() => load(road, { connections: OVERLOAD, bodyBytes: 0 }));
-    printLoad(`${what}, ${OVERLOAD} connections`, list);
+    // In turn, so that the machine's better and worse minutes are everybody's.
+    const byCount = new Map<number, Measured[]>([20, 50, 100, OVERLOAD].map((count) => [count, []]));
+    for (let round = 0; round < rounds; round++)
+      for (const [count, list] of byCount) list.push(await load(road, { connections: count, bodyBytes: 0 }));
+    for (const [count, list] of byCount) printLoad(`${what}, ${count} connections`, list);
+    const perSecond = (list: readonly Measured[]) => median(list.map((each) => each.perSecond));
+    const peak = Math.max(...byCount.values().map(perSecond));
+    const list = byCount.get(OVERLOAD) ?? [];
     const statuses: Record<string, number> = {};
     for (const each of list)
       for (const [status, n] of Object.entries(each.statuses)) statuses[status] = (statuses[status] ?? 0) + n;
@@ -110,7 +110,7 @@ async function overload(): Promise<void> {
       .filter(([status]) => status !== '200' && status !== '429')
       .reduce((sum, [, n]) => sum + n, 0);
     console.log(
-      `${what.padEnd(WIDTH)} ${((100 * median(list.map((each) => each.perSecond))) / peak).toFixed(0)} % of the peak (target 80)   failures other than 429: ${failures}   ${JSON.stringify(statuses)}`,
+      `${what.padEnd(WIDTH)} ${((100 * perSecond(list)) / peak).toFixed(0)} % of the peak (target 80)   failures other than 429: ${failures}   ${JSON.stringify(statuses)}`,
     );
   }
 }
@@ -251,11 +251,11 @@ async function measureRoad(
 }
 
 function printShare(platform: Platform): void {
-  const { requests, router, way, fn } = latencyShare(platform.journals());
+  const { requests, router, way, fn, p99 } = latencyShare(platform.journals());
   const total = router + way + fn;
   const share = (us: number) => `${us.toFixed(0)} µs (${((100 * us) / total).toFixed(0)} %)`;
   console.log(
-    `${'  of the time in the router'.padEnd(WIDTH)} its own ${share(router)}, on the way to the function and back ${share(way)}, function ${share(fn)}   (medians of ${requests} requests)`,
+    `${'  of the time in the router'.padEnd(WIDTH)} its own ${share(router)}, on the way to the function and back ${share(way)}, function ${share(fn)}   (medians of ${requests} requests); p99 as the router sees it ${(p99 / 1_000).toFixed(2)} ms`,
   );
 }
 
@@ -278,12 +278,13 @@ function printLoad(title: string, list: readonly Measured[]): void {
   const ms = (['p50Ms', 'p95Ms', 'p99Ms'] as const).map((key) =>
     median(list.map((each) => each[key])).toFixed(2),
   );
-  const cpu = Object.keys(list[0]?.cpuUs ?? {}).map(
-    (name) => `${name} ${median(list.map((each) => each.cpuUs[name] ?? 0)).toFixed(0)}`,
-  );
+  const perRequest = (clock: 'cpuUs' | 'waitUs') =>
+    Object.keys(list[0]?.[clock] ?? {})
+      .map((name) => `${name} ${median(list.map((each) => each[clock][name] ?? 0)).toFixed(0)}`)
+      .join(', ');
   const odd = list.flatMap((each) => Object.entries(each.statuses).filter(([status]) => status !== '200'));
   console.log(
-    `${title.padEnd(WIDTH)} ${perSecond.padEnd(24)} req/s   p50 p95 p99 ${ms.join(' ')} ms   CPU µs/req: ${cpu.join(', ')}` +
+    `${title.padEnd(WIDTH)} ${perSecond.padEnd(24)} req/s   p50 p95 p99 ${ms.join(' ')} ms   CPU µs/req: ${perRequest('cpuUs')}; waited for a core: ${perRequest('waitUs')}` +
       (odd.length > 0
         ? `   NOT 200: ${odd.map(([status, count]) => `${status} × ${count}`).join(', ')}`
         : ''),

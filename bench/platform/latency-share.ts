@@ -10,6 +10,8 @@ export interface LatencyShare {
   /** To the instance and back, and until it turns to the request: the CLIENT span without the function's. */
   readonly way: number;
   readonly fn: number;
+  /** The 99th percentile of the whole SERVER span. */
+  readonly p99: number;
 }
 
 /** Of the newest requests whose three spans are in the journals still. */
@@ -18,6 +20,7 @@ export function latencyShare(journals: readonly string[]): LatencyShare {
   const router: number[] = [];
   const way: number[] = [];
   const fn: number[] = [];
+  const whole: number[] = [];
   for (const trace of Map.groupBy(spans, ({ traceId }) => traceId).values()) {
     const ofRouter = trace.filter((span) => span.resource[SERVICE_NAME] === 'router');
     const server = ofRouter.find(({ name }) => !name.startsWith('invoke '));
@@ -27,8 +30,15 @@ export function latencyShare(journals: readonly string[]): LatencyShare {
     router.push(microseconds(server) - microseconds(invoke));
     way.push(microseconds(invoke) - microseconds(own));
     fn.push(microseconds(own));
+    whole.push(microseconds(server));
   }
-  return { requests: fn.length, router: median(router), way: median(way), fn: median(fn) };
+  return {
+    requests: fn.length,
+    router: median(router),
+    way: median(way),
+    fn: median(fn),
+    p99: quantile(whole, 0.99),
+  };
 }
 
 function microseconds(span: SpanData): number {
@@ -36,5 +46,9 @@ function microseconds(span: SpanData): number {
 }
 
 function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+  return quantile(values, 0.5);
+}
+
+function quantile(values: readonly number[], share: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length * share)] ?? Number.NaN;
 }

@@ -3,16 +3,31 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Load, LoadResult } from './load.ts';
 
-/** CPU time of a process and its threads so far, in ns (`/proc/PID/task/TID/schedstat`, Linux). */
+/** CPU time of a process and its threads so far, in ns. */
 export function cpuNs(pid: number): number {
-  let sum = 0;
+  return clocksOf(pid).cpuNs;
+}
+
+interface Clocks {
+  readonly cpuNs: number;
+  /** How long its main thread was ready to run and another had the core. */
+  readonly waitNs: number;
+}
+
+/** `/proc/PID/task/TID/schedstat` (Linux): ns on a core, ns ready and waiting for one, turns. */
+function clocksOf(pid: number): Clocks {
+  let cpu = 0;
+  let waitNs = 0;
   try {
-    for (const task of readdirSync(`/proc/${pid}/task`))
-      sum += Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ', 1)[0]);
+    for (const task of readdirSync(`/proc/${pid}/task`)) {
+      const [ran, waited] = readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ');
+      cpu += Number(ran);
+      if (Number(task) === pid) waitNs = Number(waited);
+    }
   } catch {
     // It has ended.
   }
-  return sum;
+  return { cpuNs: cpu, waitNs };
 }
 
 export function childrenOf(pid: number): number[] {
@@ -70,6 +85,8 @@ export async function freePort(): Promise<number> {
 export interface Measured extends LoadResult {
   /** µs of CPU for each answered request, by the name the pids were given; `load` is the generator's own. */
   readonly cpuUs: Readonly<Record<string, number>>;
+  /** µs for each answered request that the process was ready to run and had no core. */
+  readonly waitUs: Readonly<Record<string, number>>;
 }
 
 /** Runs the load generator; CPU is what was used between its words `measuring` and `measured`. */
@@ -82,14 +99,15 @@ export async function measure(
     [new URL('load.ts', import.meta.url).pathname, JSON.stringify(load)],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
-  const clocks = () => {
-    const all: Record<string, number> = { load: cpuNs(child.pid as number) };
-    for (const [name, list] of Object.entries(pids()))
-      all[name] = list.reduce((sum, pid) => sum + cpuNs(pid), 0);
-    return all;
-  };
-  let before: Record<string, number> = {};
-  let after: Record<string, number> = {};
+  const clocks = (): Record<string, Clocks> =>
+    Object.fromEntries(
+      Object.entries({ ...pids(), load: [child.pid as number] }).map(([name, list]) => [
+        name,
+        sum(list.map(clocksOf)),
+      ]),
+    );
+  let before: Record<string, Clocks> = {};
+  let after: Record<string, Clocks> = {};
   let errors = '';
   child.stderr.on('data', (chunk: Buffer) => {
     const text = chunk.toString();
@@ -102,8 +120,19 @@ export async function measure(
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
   if (code !== 0) throw new Error(`the load generator exited with ${code}:\n${errors}`);
   const result = JSON.parse(text) as LoadResult;
-  const cpuUs: Record<string, number> = {};
-  for (const [name, ns] of Object.entries(after))
-    cpuUs[name] = (ns - (before[name] ?? 0)) / 1_000 / result.requests;
-  return { ...result, cpuUs };
+  const perRequest = (clock: keyof Clocks) =>
+    Object.fromEntries(
+      Object.entries(after).map(([name, clocks]) => [
+        name,
+        (clocks[clock] - (before[name]?.[clock] ?? 0)) / 1_000 / result.requests,
+      ]),
+    );
+  return { ...result, cpuUs: perRequest('cpuNs'), waitUs: perRequest('waitNs') };
+}
+
+function sum(list: readonly Clocks[]): Clocks {
+  return {
+    cpuNs: list.reduce((total, { cpuNs }) => total + cpuNs, 0),
+    waitNs: list.reduce((total, { waitNs }) => total + waitNs, 0),
+  };
 }
