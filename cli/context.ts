@@ -33,7 +33,7 @@ export interface CliPieces {
 /** `flags` is asked when a verb runs, after the command line is parsed. */
 export function createCliContext(flags: () => GlobalFlags, pieces: CliPieces = {}): CliContext {
   const env = pieces.env ?? process.env;
-  const endpoint = (name: 'router' | 'query' | 'internal') => readEndpoint(flags().data, name);
+  const endpoint = (name: keyof typeof ELSEWHERE) => readEndpoint(flags().data, name);
   // eslint-disable-next-line require-await -- what throws here must be a rejection
   const server = async () => trimmed(flags().server ?? env['SPOOR_SERVER'] ?? endpoint('internal'));
   return {
@@ -50,7 +50,7 @@ export function createCliContext(flags: () => GlobalFlags, pieces: CliPieces = {
 }
 
 /** `spoor up` writes where everything answers beside its data, and removes it when it stops. */
-function readEndpoint(data: string, name: string): string {
+function readEndpoint(data: string, name: keyof typeof ELSEWHERE): string {
   const file = join(resolve(data), 'endpoints.json');
   let text: string;
   try {
@@ -59,7 +59,7 @@ function readEndpoint(data: string, name: string): string {
     throw new Failure(
       'cli',
       'unavailable',
-      `cannot find a running platform: there is no ${file}. Start it with \`spoor up\`, or name its internal address with --server or SPOOR_SERVER`,
+      `cannot find a running platform: there is no ${file}. Start it with \`spoor up\`, or name ${ELSEWHERE[name]}`,
       { cause: error },
     );
   }
@@ -75,6 +75,13 @@ function readEndpoint(data: string, name: string): string {
     `cannot read the platform's address "${name}" in ${file}. Start it again with \`spoor up\``,
   );
 }
+
+/** How to say where it is when it runs elsewhere. */
+const ELSEWHERE = {
+  internal: 'its internal address with --server or SPOOR_SERVER',
+  router: "the router's address with SPOOR_ROUTER_URL",
+  query: 'the address of its query API with SPOOR_QUERY_URL',
+} as const;
 
 function trimmed(url: string): string {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))

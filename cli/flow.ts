@@ -89,7 +89,7 @@ export function drawFlow(flow: FlowJson, { width, colour }: Terminal): string[] 
 
 function notesOf(span: FlowSpanJson, edge: FlowEdgeJson | undefined, flow: FlowJson): string {
   const notes = [
-    ...(edge?.waitNano ? [`waited ${formatDuration(BigInt(edge.waitNano))} in ${placeOf(edge)}`] : []),
+    ...(edge?.waitNano ? [waitOf(edge, BigInt(edge.waitNano))] : []),
     ...(edge?.clockSkew === true ? ['clocks disagree'] : []),
     ...(span.attempt > 1 ? [`attempt ${span.attempt}`] : []),
     ...(span.coldStart && span.function !== '' ? ['cold'] : []),
@@ -97,6 +97,11 @@ function notesOf(span: FlowSpanJson, edge: FlowEdgeJson | undefined, flow: FlowJ
     ...(span.error && span.statusMessage !== '' ? [printable(span.statusMessage)] : []),
   ];
   return notes.length === 0 ? '' : `   ${notes.join(', ')}`;
+}
+
+/** A record's time is in whole milliseconds: a wait of none is one of less. */
+function waitOf(edge: FlowEdgeJson, nano: bigint): string {
+  return `waited ${nano === 0n ? 'under 1 ms' : formatDuration(nano)} in ${placeOf(edge)}`;
 }
 
 function placeOf({ topic, partition, offset }: FlowEdgeJson): string {

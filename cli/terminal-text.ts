@@ -79,12 +79,12 @@ export function terminal(): Terminal {
 
 const PIPE_COLUMNS = 120;
 
-/** On a terminal, unless NO_COLOR says something (https://no-color.org). */
+/** On a terminal that knows colours, unless NO_COLOR says something (https://no-color.org). */
 export function isColoured(
   stream: { readonly isTTY?: boolean },
   env: Readonly<Record<string, string | undefined>>,
 ): boolean {
-  return stream.isTTY === true && (env['NO_COLOR'] ?? '') === '';
+  return stream.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
 }
 
 export function printLines(lines: readonly string[]): void {

@@ -26,6 +26,8 @@ export function register(program: Command, context: CliContext): void {
     .addOption(outputOption(['json', 'yaml']))
     .action(async (name: string, flags: PublishFlags) => {
       const headers = recordHeaders(flags);
+      if (flags.body === undefined && process.stdin.isTTY)
+        context.out.remark('reading the value from this terminal: Ctrl-D ends it, Ctrl-C gives up');
       // Not by its path: /dev/stdin cannot be opened when it is a socket.
       const body = flags.body === undefined ? await buffer(process.stdin) : Buffer.from(flags.body);
       const response = await call(context, `/topics/${encodeURIComponent(name)}`, {

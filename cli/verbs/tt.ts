@@ -130,10 +130,18 @@ export function register(program: Command, context: CliContext): void {
     .alias('show')
     .requiredOption('--cron <expression>', 'five fields, six with seconds, or @every 1m')
     .option('--round <n>', 'how many times', wholeNumber, 1)
-    .action((flags: { cron: string; round: number }) => {
-      context.out.print(`Current server time: ${new Date().toISOString()}`);
-      for (const [index, time] of nextTimes(flags.cron, Math.min(flags.round, MAX_ROUNDS)).entries())
-        context.out.print(`${index + 1}. ${time.toISOString()}`);
+    .addOption(outputOption(['json', 'yaml']))
+    .action((flags: { cron: string; round: number; output?: string }) => {
+      const now = new Date();
+      const times = nextTimes(flags.cron, Math.min(flags.round, MAX_ROUNDS), now).map((time) =>
+        time.toISOString(),
+      );
+      if (flags.output !== undefined) {
+        context.out.object({ now: now.toISOString(), times }, flags.output);
+        return;
+      }
+      context.out.print(`Current server time: ${now.toISOString()}`);
+      for (const [index, time] of times.entries()) context.out.print(`${index + 1}. ${time}`);
     });
 }
 

@@ -434,6 +434,7 @@ void test('without a platform every verb says how to start one', async () => {
   await using dir = await mkdtempDisposable(join(tmpdir(), 'spoor-none-'));
   const context = createCliContext(() => ({ data: dir.path }), { env: {} });
   await assert.rejects(context.server(), { component: 'cli', reason: 'unavailable', message: /spoor up/ });
+  await assert.rejects(context.queryUrl(), { message: /SPOOR_QUERY_URL/ });
   await writeFile(
     join(dir.path, 'endpoints.json'),
     '{"internal":"http://127.0.0.1:1/","query":"http://127.0.0.1:2"}',
