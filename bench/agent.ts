@@ -2,7 +2,10 @@
  * What the agent's work costs: CPU per span from journal to acknowledged OTLP (drain, encode, spool, ship), at several rates of
  * spans, the writer's own cost beside it, and what an agent costs that has 100 journals and nothing to do.
  *
- *     node bench/agent.ts [rounds] [SPANS] [rate,rate…]        default 3 rounds of 200,000, all rates
+ *     node bench/agent.ts [rounds] [SPANS] [rate,rate/OPEN…]        default 3 rounds of 200,000, all rates
+ *
+ * OPEN: so many spans are open at a time, each until as many others have begun, as with that many requests under way; else each
+ * ends at once.
  *
  * The agent, the writer and the sink are processes of their own, so that each one's CPU is its own. The first round warms up.
  */
@@ -14,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { spawn, type ChildProcess } from 'node:child_process';
+import type { Span } from '@opentelemetry/api';
 import { start } from '../function/agent/agent.ts';
 import { startTracing } from '../function/span/tracing.ts';
 import {
@@ -29,8 +33,8 @@ import {
   yardstickNs,
 } from './side-by-side.ts';
 
-/** Spans a second: a busy instance, a quiet one. The fastest is what a burst looks like. */
-const RATES = [100_000, 20_000, 2_000] as const;
+/** Spans a second: a busy instance, a quiet one, a router with 500 requests under way. The fastest is what a burst looks like. */
+const RATES = ['100000', '20000', '2000', '20000/1000'] as const;
 const MAX_SECONDS = 4;
 const TICK_MS = 5;
 const IDLE_JOURNALS = 100;
@@ -52,13 +56,13 @@ interface Written {
 }
 
 const [role, ...args] = process.argv.slice(2);
-if (role === 'writer') await write(args[0] as string, Number(args[1]), Number(args[2]));
+if (role === 'writer') await write(args[0] as string, Number(args[1]), Number(args[2]), Number(args[3]));
 else if (role === 'idle') idle(args[0] as string);
 else if (role === 'agent') await drain(args[0] as string, args[1] as string, args[2] as string);
 else if (role === 'sink') sink();
-else await compare(Number(role ?? 3), Number(args[0] ?? 200_000), args[1]?.split(',').map(Number));
+else await compare(Number(role ?? 3), Number(args[0] ?? 200_000), args[1]?.split(','));
 
-async function compare(rounds: number, count: number, rates: readonly number[] = RATES): Promise<void> {
+async function compare(rounds: number, count: number, rates: readonly string[] = RATES): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'spoor-bench-'));
   const journals = mkdtempSync(join('/dev/shm', 'spoor-bench-'));
   const children: ChildProcess[] = [];
@@ -75,7 +79,7 @@ async function compare(rounds: number, count: number, rates: readonly number[] =
     await messageOf(agent);
     const rows: string[][] = [
       [
-        'spans a second',
+        'spans a second/open',
         'agent CPU ns/span',
         '× two clock reads',
         `at ${REFERENCE_YARDSTICK_NS} ns`,
@@ -97,16 +101,23 @@ async function compare(rounds: number, count: number, rates: readonly number[] =
 async function atRate(
   agent: ChildProcess,
   journals: string,
-  rate: number,
+  rateAndOpen: string,
   rounds: number,
   most: number,
 ): Promise<string[]> {
+  const [rate = 0, open = 0] = rateAndOpen.split('/').map(Number);
   const count = Math.min(most, rate * MAX_SECONDS);
   const costs: { ns: number; times: number; spansPerRequest: number; writerNs: number }[] = [];
   for (let round = 0; round <= rounds; round++) {
     const before = await stateOf(agent);
-    const journal = join(journals, `bench-${rate}-${round}.journal`);
-    const writer = spawnBeside(import.meta.filename, ['writer', journal, String(count), String(rate)]);
+    const journal = join(journals, `bench-${rate}-${open}-${round}.journal`);
+    const writer = spawnBeside(import.meta.filename, [
+      'writer',
+      journal,
+      String(count),
+      String(rate),
+      String(open),
+    ]);
     const written = await messageOf<Written>(writer);
     let after = await stateOf(agent);
     while (after.spans - before.spans < written.spans - written.dropped) {
@@ -125,7 +136,7 @@ async function atRate(
   }
   const times = costs.map((cost) => cost.times);
   return [
-    String(rate),
+    rateAndOpen,
     spread(costs.map((cost) => cost.ns)),
     spread(times, 1),
     (median(times) * REFERENCE_YARDSTICK_NS).toFixed(0),
@@ -162,10 +173,11 @@ async function stateOf(agent: ChildProcess): Promise<AgentState> {
 }
 
 /** Spans at an even rate, some every few milliseconds, as requests would make them. */
-async function write(journal: string, count: number, rate: number): Promise<void> {
+async function write(journal: string, count: number, rate: number, open: number): Promise<void> {
   const tracing = startTracing({ journal, resource: { 'service.name': 'bench', 'faas.instance': 'i-1' } });
   const tracer = tracing.tracer('bench', '1.0.0');
   const ids = Array.from({ length: 1024 }, () => Buffer.from(crypto.randomUUID()).toString('latin1'));
+  const under: Span[] = [];
   const before = process.cpuUsage();
   const from = performance.now();
   let made = 0;
@@ -181,10 +193,12 @@ async function write(journal: string, count: number, rate: number): Promise<void
           'faas.coldstart': false,
         },
       });
-      span.end();
+      under.push(span);
+      if (under.length > open) under.shift()?.end();
     }
     await sleep(TICK_MS);
   }
+  for (const span of under) span.end();
   const used = process.cpuUsage(before);
   process.send?.({
     cpuNs: ((used.user + used.system) * 1000) / count,
