@@ -62,6 +62,8 @@ export function querySettings(options: QueryOptions): Record<string, string | nu
     max_result_rows: MAX_QUERY_RESULT_ROWS,
     result_overflow_mode: 'throw',
     output_format_json_quote_64bit_integers: 1,
+    // Answers are small: threads that format parts of one cost more than they do.
+    output_format_parallel_formatting: 0,
     // Otherwise attributes['key'] is read as a column of its own, and no index of the map is used.
     optimize_functions_to_subcolumns: 0,
     // Otherwise, below a million rows, a trace is looked for in every row's id and not by the projection that has them in order.

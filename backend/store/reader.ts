@@ -11,9 +11,9 @@ import { readMatchCounts } from './match-counts.ts';
 import { readMessages, readTopicEdges } from './messages.ts';
 import { readNewestTraceIds } from './newest-traces.ts';
 import { readFunctionStats, readRed } from './red.ts';
-import { LOG_FIELDS, RowReader, SPAN_FIELDS } from './span-row.ts';
+import { LOG_FIELDS, RowReader } from './span-row.ts';
 import { matchingSpans } from './span-filter.ts';
-import { sqlInteger, sqlString, sqlTraceId, within } from './sql-literal.ts';
+import { sqlInteger, sqlString, sqlTraceId } from './sql-literal.ts';
 import type {
   AttributeCount,
   AttributeKeysQuery,
@@ -47,17 +47,17 @@ import type {
   ValueCountsQuery,
 } from './store.ts';
 import { SamplingStore } from './tail-sampling.ts';
+import { readTraceIds } from './trace-ids.ts';
+import { readArchivedSpans, readTraceSpans } from './trace-spans.ts';
+import { readSummaries } from './trace-summaries.ts';
 import { readValueCounts } from './value-counts.ts';
 
 export const MAX_TRACES = 1_500;
-/** A trace larger than this is cut, so that one answer cannot fill the memory. */
-const MAX_SPANS_PER_ANSWER = 500_000;
 /** Points of a scatter plot. */
 const MAX_POINTS = 10_000n;
 const MAX_LOGS = 100_000;
-const MAX_INT64 = 2n ** 63n - 1n;
 
-/** Zipkin's client and server halves of a call share one id: two spans of different kinds are no repeat of each other. */
+/** See trace-spans.ts. */
 const ONCE = 'LIMIT 1 BY trace_id, span_id, kind';
 
 export class SqlReader implements StoreReader, TopicReader {
@@ -87,10 +87,8 @@ export class SqlReader implements StoreReader, TopicReader {
   }
 
   async trace(traceId: string, hint?: TimeRange): Promise<readonly SpanData[]> {
-    const time = hint ? ` AND ${within('start', hint)}` : '';
-    const where = `trace_id = ${sqlTraceId(traceId)}${time}`;
-    const spans = await this.#spans(where);
-    return spans.length > 0 ? spans : await this.#spans(where, 'archive');
+    const spans = await readTraceSpans(this.#engine, [traceId], hint);
+    return spans.length > 0 ? spans : await readArchivedSpans(this.#engine, traceId, hint);
   }
 
   async sampling(traceId: string): Promise<TraceSampling | undefined> {
@@ -111,16 +109,10 @@ export class SqlReader implements StoreReader, TopicReader {
 
   async findTraceIds(query: TraceQuery): Promise<readonly TraceIdMatch[]> {
     const limit = sqlInteger(query.limit, 1n, BigInt(MAX_TRACES));
-    const newest = await readNewestTraceIds(this.#engine, query, limit);
-    if (newest) return newest;
-    const where = await matchingSpans(this.#engine, query);
-    const rows = await this.#engine.rows(
-      `SELECT lower(hex(trace_id)), toUnixTimestamp64Nano(max(start)) AS newest FROM spans WHERE ${where} GROUP BY trace_id${pageOf(query.after)} ORDER BY newest DESC, trace_id LIMIT ${limit}`,
+    return (
+      (await readNewestTraceIds(this.#engine, query, limit)) ??
+      (await readTraceIds(this.#engine, query, limit))
     );
-    return rows.map(([traceId, start]) => ({
-      traceId: traceId as string,
-      startUnixNano: BigInt(start as string),
-    }));
   }
 
   async findTraces(query: TraceQuery): Promise<readonly (readonly SpanData[])[]> {
@@ -131,7 +123,8 @@ export class SqlReader implements StoreReader, TopicReader {
   async traces(traceIds: readonly string[]): Promise<readonly (readonly SpanData[])[]> {
     if (traceIds.length === 0) return [];
     const traces = new Map<string, SpanData[]>(traceIds.map((traceId) => [traceId, []]));
-    for (const span of await this.#spans(inTraces([...traces.keys()]))) traces.get(span.traceId)?.push(span);
+    for (const span of await readTraceSpans(this.#engine, [...traces.keys()]))
+      traces.get(span.traceId)?.push(span);
     return [...traces.values()].filter((spans) => spans.length > 0);
   }
 
@@ -141,21 +134,7 @@ export class SqlReader implements StoreReader, TopicReader {
   }
 
   async summariesOf(traceIds: readonly string[]): Promise<readonly TraceSummary[]> {
-    if (traceIds.length === 0) return [];
-    const traces = inTraces(traceIds);
-    const rows = await this.#engine.rows(
-      `SELECT lower(hex(trace_id)), argMin(service, (not_root, start)), argMin(name, (not_root, start)),
-        toUnixTimestamp64Nano(min(start)), max(toUnixTimestamp64Nano(start) + duration), count(), countIf(status = 2),
-        countIf(not_root AND (trace_id, parent_span_id) NOT IN (SELECT trace_id, span_id FROM spans WHERE ${traces})),
-        sumMap(map(toString(service), toUInt32(1))), sumMap(map(toString(service), toUInt32(status = 2)))
-       FROM (
-        SELECT trace_id, span_id, parent_span_id, service, name, status, start, duration,
-         parent_span_id != toFixedString('', 8) AS not_root
-        FROM spans WHERE ${traces} ${ONCE}
-       ) GROUP BY trace_id`,
-    );
-    const summaries = new Map(rows.map((row) => [row[0] as string, toSummary(row)]));
-    return traceIds.flatMap((traceId) => summaries.get(traceId) ?? []);
+    return await readSummaries(this.#engine, traceIds);
   }
 
   async linksTo(target: {
@@ -265,55 +244,4 @@ export class SqlReader implements StoreReader, TopicReader {
     const reader = new RowReader();
     return rows.map((row) => reader.toLog(row));
   }
-
-  async #spans(where: string, table: 'spans' | 'archive' = 'spans'): Promise<readonly SpanData[]> {
-    const rows = await this.#engine.rows(
-      `SELECT ${SPAN_FIELDS} FROM ${table} WHERE ${where} ${ONCE} LIMIT ${MAX_SPANS_PER_ANSWER}`,
-    );
-    const reader = new RowReader();
-    return rows.map((row) => reader.toSpan(row));
-  }
-}
-
-function pageOf(after: TraceIdMatch | undefined): string {
-  if (!after) return '';
-  const start = sqlInteger(after.startUnixNano, -MAX_INT64, MAX_INT64);
-  return ` HAVING newest < ${start} OR (newest = ${start} AND trace_id > toFixedString(${sqlTraceId(after.traceId)}, 16))`;
-}
-
-function inTraces(traceIds: readonly string[]): string {
-  return `trace_id IN (${traceIds.map((traceId) => `toFixedString(${sqlTraceId(traceId)}, 16)`).join(', ')})`;
-}
-
-function toSummary(row: readonly unknown[]): TraceSummary {
-  const [traceId, rootService, rootOperation, start, end, spans, errors, orphans, perService, perError] =
-    row as readonly [
-      string,
-      string,
-      string,
-      string,
-      string,
-      string,
-      string,
-      string,
-      Record<string, string>,
-      Record<string, string>,
-    ];
-  return {
-    traceId,
-    rootService,
-    rootOperation,
-    startUnixNano: BigInt(start),
-    endUnixNano: BigInt(end),
-    spanCount: Number(spans),
-    errorSpanCount: Number(errors),
-    orphanSpanCount: Number(orphans),
-    services: Object.keys(perService)
-      .sort()
-      .map((name) => ({
-        name,
-        spanCount: Number(perService[name]),
-        errorSpanCount: Number(perError[name] ?? 0),
-      })),
-  };
 }

@@ -56,6 +56,11 @@ async function compile(engine: Engine, condition: SpanCondition): Promise<string
   }
 }
 
+/** Whether a test of the field asks a column of its own, and not attributes. */
+export function isColumn(field: string): boolean {
+  return fieldSql({ kind: 'test', field, operator: 'exists' }) !== undefined;
+}
+
 /** What is a column of its own. */
 function fieldSql(test: SpanTest): string | undefined {
   switch (test.field) {

@@ -10,11 +10,12 @@ import type {
 import type { Row } from './engine.ts';
 import { attributesFromJson, fromTypedJson, toAttributes } from './value-text.ts';
 
-/** What `toSpan` reads, in its order. */
-export const SPAN_FIELDS = `lower(hex(trace_id)), lower(hex(span_id)), lower(hex(parent_span_id)), name, kind,
+/** What `toSpan` reads, in its order, past the trace id. */
+export const SPAN_FIELDS_PAST_TRACE_ID = `lower(hex(span_id)), lower(hex(parent_span_id)), name, kind,
  toUnixTimestamp64Nano(start), duration, status, status_message,
  mapKeys(attributes), mapValues(attributes), attribute_types,
  resource, scope_name, scope_version, flags, more`;
+export const SPAN_FIELDS = `lower(hex(trace_id)), ${SPAN_FIELDS_PAST_TRACE_ID}`;
 
 /** Reads rows of one answer; spans of one resource share one object for it. */
 export class RowReader {

@@ -34,8 +34,12 @@ export function sqlSpanId(hex: string): string {
 
 /** A DateTime64(9) from nanoseconds since the epoch, held inside what the tables can keep. */
 export function sqlTime(unixNano: bigint): string {
-  const held = unixNano < 0n ? 0n : unixNano > MAX_TIME_UNIX_NANO ? MAX_TIME_UNIX_NANO : unixNano;
-  return `fromUnixTimestamp64Nano(toInt64(${held}), 'UTC')`;
+  return `fromUnixTimestamp64Nano(toInt64(${heldTime(unixNano)}), 'UTC')`;
+}
+
+/** What the tables can keep of a time. */
+export function heldTime(unixNano: bigint): bigint {
+  return unixNano < 0n ? 0n : unixNano > MAX_TIME_UNIX_NANO ? MAX_TIME_UNIX_NANO : unixNano;
 }
 
 /** The column lies in the range, both ends included. */
