@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Browser } from 'playwright-core';
+import type { SearchCountsJson } from '../../backend/query/shapes.ts';
 import { buildUi } from '../../scripts/build-ui.ts';
 import { launchBrowser } from '../support/browser.ts';
 import { deployGreetings, greet, spoorUp, type SpoorUp } from '../support/spoor.ts';
@@ -17,9 +18,12 @@ describe('the pages', () => {
   /** Of a try of `image` in the trace of the error. */
   let failedSpanId = '';
 
+  const cleanup = new AsyncDisposableStack();
   before(async () => {
     await buildUi();
-    up = await spoorUp();
+    up = cleanup.use(await spoorUp());
+    browser = await launchBrowser();
+    cleanup.defer(() => browser.close());
     await deployGreetings(up);
     for (let i = 0; i < 3; i += 1)
       traces.set(i === 0 ? 'first' : 'good', (await greet(up, { name: `Ada ${i}`, language: 'fr' })).traceId);
@@ -33,12 +37,9 @@ describe('the pages', () => {
       if (fault === 'error') failedSpanId = spans.find(({ name }) => name === 'image')?.spanId ?? '';
     }
     await settledTrace(up, idOf('slow'), 'send cards');
-    browser = await launchBrowser();
   });
-  after(async () => {
-    await browser.close();
-    await up[Symbol.asyncDispose]();
-  });
+  // Also when the beginning failed: a system that is left running holds the run.
+  after(() => cleanup.disposeAsync());
   const idOf = (kind: string) => {
     const id = traces.get(kind);
     assert.ok(id, `a trace for ${kind}`);
@@ -47,7 +48,7 @@ describe('the pages', () => {
 
   const pages: readonly { readonly name: string; readonly path: () => string; readonly shows: string }[] = [
     { name: 'home', path: () => '/', shows: 'Latest failures' },
-    { name: 'search', path: () => '/search', shows: 'Shape' },
+    { name: 'search', path: () => '/search', shows: 'Started' },
     { name: 'function', path: () => '/functions/image', shows: 'Failures by cause' },
     { name: 'trace', path: () => `/trace/${idOf('crash')}`, shows: 'Try next' },
     { name: 'trace-spans', path: () => `/trace/${idOf('crash')}?view=spans`, shows: 'draw background' },
@@ -77,6 +78,7 @@ describe('the pages', () => {
     { width: 1_440, scheme: 'light' },
     { width: 1_280, scheme: 'dark' },
     { width: 768, scheme: 'light' },
+    { width: 390, scheme: 'dark' },
   ] as const;
   for (const { name, path, shows } of pages) {
     test(`${name}: shown without errors, readable for everyone, at every width, light and dark`, async () => {
@@ -170,7 +172,8 @@ describe('the pages', () => {
     await using screen = await openScreen(browser);
     const { page } = screen;
     await page.goto(`${up.query}/search`);
-    const area = page.locator('.plot-area');
+    await page.locator('a.result').first().waitFor();
+    const area = page.locator('.plot-area').nth(1);
     const box = await area.boundingBox();
     assert.ok(box);
     const y = box.y + 4;
@@ -186,13 +189,128 @@ describe('the pages', () => {
 
     // And by the keyboard: the first bar of all.
     await page.goto(`${up.query}/search`);
-    await page.locator('a.result').first().waitFor();
+    await page.locator('.plot-bar').first().waitFor();
     await page.getByRole('group', { name: /^How many over time/ }).focus();
     await page.keyboard.press('ArrowRight');
+    await page.getByText(/: \d+ traces?/).waitFor();
     await screen.assertAccessible();
     await page.keyboard.press('Enter');
     await page.waitForURL(/from=\d+&to=\d+/);
     await page.locator('a.result').first().waitFor();
+  });
+
+  test('the bars of a search count all that it finds, not only the rows that were fetched', async () => {
+    await using screen = await openScreen(browser);
+    const { page } = screen;
+    await page.goto(`${up.query}/search?limit=2&lookback=5`);
+    const counts = await page.waitForResponse((response) => response.url().includes('/api/search/counts'));
+    const { traces, startUnixNano, endUnixNano } = (await counts.json()) as SearchCountsJson;
+    assert.ok(traces > 2, `${traces} traces`);
+    // The time that was asked for, with a minute for clocks that are ahead.
+    assert.equal(Number(BigInt(endUnixNano) - BigInt(startUnixNano)) / 60e9, 6);
+    await page.getByText(`the newest of ${traces}`).waitFor();
+    await page.locator('.plot-rows').waitFor();
+    await screen.shoot('search-counts');
+
+    // A click on a bar narrows the search to it.
+    await page.locator('.plot-bar').first().click();
+    await page.waitForURL(/from=\d+&to=\d+/);
+    await page.locator('a.result').first().waitFor();
+    assert.deepEqual(screen.problems, []);
+  });
+
+  test('a search that takes its time says so; rows come before what is counted, and nothing jumps', async () => {
+    await using screen = await openScreen(browser);
+    const { page } = screen;
+    const hold = async (path: string) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      await page.route(path, async (route) => {
+        await promise;
+        await route.continue();
+      });
+      return resolve;
+    };
+    const rows = await hold('**/api/search?*');
+    const counts = await hold('**/api/search/counts*');
+    const headAt = async () => (await page.locator('.results-head').boundingBox())?.y;
+    await page.goto(`${up.query}/search`);
+    await page.getByText('Searching…').waitFor();
+    await page.getByText(/^\d\.\d s$/).waitFor();
+    await screen.shoot('search-pending');
+    const pendingAt = await headAt();
+    rows();
+    await page.locator('a.result').first().waitFor();
+    await page.getByText('Counting…').waitFor();
+    assert.equal(await headAt(), pendingAt);
+    counts();
+    await page.locator('.plot-bar').first().waitFor();
+    assert.equal(await headAt(), pendingAt);
+    assert.deepEqual(screen.problems, []);
+  });
+
+  test('what cannot be counted is said beside the rows', async () => {
+    await using screen = await openScreen(browser);
+    const { page } = screen;
+    const body = '{"data":null,"errors":[{"code":503,"msg":"cannot count within 10 s"}]}';
+    await page.route('**/api/search/counts*', (route) => route.fulfill({ status: 503, body }));
+    await page.goto(`${up.query}/search`);
+    await page.getByText('Not counted: cannot count within 10 s').waitFor();
+    await page.locator('a.result').first().waitFor();
+    await screen.assertAccessible();
+  });
+
+  test('below 1,100 px a span is shown under the verdict, which stays readable', async () => {
+    for (const width of [768, 390]) {
+      await using screen = await openScreen(browser, { width, height: 1_024 });
+      const { page } = screen;
+      await page.goto(`${up.query}/trace/${idOf('crash')}`);
+      const why = page.getByRole('region', { name: 'Why' });
+      await why.locator('a.why-sentence').first().click();
+      const panel = page.getByRole('complementary');
+      await panel.waitFor();
+      const place = await panel.boundingBox();
+      assert.ok(place && place.width === width && place.y > 512, JSON.stringify(place));
+      // Each sentence can be scrolled to where the panel is not.
+      const last = why.locator('.why-title').last();
+      await last.scrollIntoViewIfNeeded();
+      const read = await last.boundingBox();
+      assert.ok(read && read.y + read.height <= place.y, JSON.stringify(read));
+      await screen.assertFits();
+      await screen.assertAccessible();
+      await screen.shoot(`trace-panel-${width}`);
+    }
+  });
+
+  test('a journey begins with what became of it, and the way on', async () => {
+    await using screen = await openScreen(browser);
+    const { page } = screen;
+    await page.goto(`${up.query}/flow/${idOf('crash')}`);
+    const answer = page.getByRole('region', { name: 'What became of it' });
+    await answer
+      .getByText(/^image failed 3 times, the last time: killed by SIGKILL; its dead letter lies in/)
+      .waitFor();
+    await answer.getByText('the process of image was killed by SIGKILL').waitFor();
+    await answer.getByRole('link', { name: 'Open what failed' }).click();
+    await page.waitForURL(/trace\/[0-9a-f]{32}\?span=/);
+    await page.goBack();
+    await answer.getByRole('link', { name: 'Send it back…' }).click();
+    await page.waitForURL(/topics\?topic=greetings-errors/);
+    await page.goto(`${up.query}/flow/${idOf('good')}`);
+    await answer.getByText('Done', { exact: true }).waitFor();
+    assert.deepEqual(screen.problems, []);
+  });
+
+  test('Home says what fails, since when and of how many, and which records wait', async () => {
+    await using screen = await openScreen(browser);
+    const { page } = screen;
+    await page.goto(`${up.query}/`);
+    const image = page.locator('.trouble-errors').filter({ hasText: 'image' });
+    await image.getByText(/^\d+ % failed since \d\d:\d\d/).waitFor();
+    await image.getByText(/^\d+ of \d+ calls$/).waitFor();
+    await page
+      .getByText(/^\d dead letters? waits? to be sent back$/)
+      .first()
+      .waitFor();
   });
 
   test('a query is completed while it is typed, by the keyboard alone, and finds', async () => {

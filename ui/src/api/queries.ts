@@ -19,6 +19,9 @@ import type {
   ReadingJson,
   RecordsJson,
   RedJson,
+  SamplingJson,
+  SamplingStatsJson,
+  SearchCountsJson,
   SearchJson,
   TopicsJson,
   TraceSummaryJson,
@@ -118,6 +121,54 @@ export function searchPagesQuery(search: SearchParams) {
     },
     getNextPageParam: ({ nextCursor }) => nextCursor ?? undefined,
     placeholderData: keepPreviousData,
+  });
+}
+
+/**
+ * How many there are in all of the time that a first page was answered for. The rows come before it: who asks says from when on it
+ * may be asked.
+ */
+export function searchCountsQuery(search: SearchParams, first: SearchJson | undefined) {
+  const q = queryText(search);
+  const startMs = Number(BigInt(first?.startUnixNano ?? 0) / 1_000_000n);
+  const answeredMs = Number(BigInt(first?.endUnixNano ?? 0) / 1_000_000n);
+  // A live search is answered again every second: what is counted of it stands for a while.
+  const endMs = search.live ? Math.ceil(answeredMs / LIVE_COUNTS_MS) * LIVE_COUNTS_MS : answeredMs;
+  const lookback = endMs - startMs - (search.live ? (endMs - startMs) % LIVE_COUNTS_MS : 0);
+  return queryOptions({
+    queryKey: ['search-counts', q, endMs, lookback],
+    queryFn: ({ signal }) =>
+      getJson<SearchCountsJson>(`/api/search/counts?${paramsOf({ q, endTs: endMs, lookback })}`, signal),
+    enabled: first !== undefined,
+    // It was asked of a time that is over; and what took too long once takes too long again.
+    staleTime: Infinity,
+    retry: false,
+    placeholderData: keepPreviousData,
+  });
+}
+
+const LIVE_COUNTS_MS = 10_000;
+
+/** How much tail sampling kept of what it decided in the last `lookbackMs`. */
+export function samplingStatsQuery(lookbackMs: number) {
+  return queryOptions({
+    queryKey: ['sampling', lookbackMs],
+    queryFn: ({ signal }) => getJson<SamplingStatsJson>(`/api/sampling?lookback=${lookbackMs}`, signal),
+    staleTime: 60_000,
+    refetchInterval: 60_000,
+    retry: false,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** What was decided about one trace. */
+export function samplingQuery(traceId: string) {
+  return queryOptions({
+    queryKey: ['sampling-of', traceId],
+    queryFn: ({ signal }) =>
+      getJson<SamplingJson>(`/api/traces/${encodeURIComponent(traceId)}/sampling`, signal),
+    staleTime: 60_000,
+    retry: false,
   });
 }
 

@@ -7,6 +7,7 @@ import { place, type Range } from '../layout/range.ts';
 import type { Trace } from '../model/trace.ts';
 import { PageError } from '../shell/notice.tsx';
 import { useTitle } from '../shell/use-title.ts';
+import { TakenAway } from '../trace/trace-sampling.tsx';
 import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
 import { showName } from '../text/name.ts';
@@ -64,7 +65,10 @@ export function ComparePage() {
         )}
       </header>
       {error ? (
-        <PageError title="One of the traces cannot be had" error={error} />
+        <PageError title={`The ${first.error ? 'first' : 'second'} trace cannot be had`} error={error}>
+          <TakenAway traceId={(first.error ? a : b) ?? ''} />
+          <p>Put another id in its place above, or begin with “Compare” on the page of a trace.</p>
+        </PageError>
       ) : a === undefined || b === undefined ? (
         <section className="notice">
           <h2>Two traces are needed</h2>

@@ -2,13 +2,15 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import { type CSSProperties, useMemo } from 'react';
 import type { FlowJson } from '../../../backend/query/shapes.ts';
-import { flowQuery, platformQuery } from '../api/queries.ts';
+import { flowQuery, platformQuery, whyQuery } from '../api/queries.ts';
 import { assignColors } from '../layout/colors.ts';
 import { PageError } from '../shell/notice.tsx';
 import { useTitle } from '../shell/use-title.ts';
 import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
+import { keepDirection } from '../text/name.ts';
 import { formatClock } from '../text/time.ts';
+import { answerOf } from './answer.ts';
 import './flow.css';
 import { useRoom } from '../layout/use-room.ts';
 import { layOutJourney, type PlacedStep, STEP_WIDTH } from './journey-layout.ts';
@@ -49,6 +51,16 @@ function FlowView({ flow }: { readonly flow: FlowJson }) {
     () => assignColors(journey.steps.filter(({ kind }) => kind !== 'record').map(({ title }) => title)),
     [journey],
   );
+  const platform = useQuery(platformQuery());
+  const errorTopics = useMemo(
+    () =>
+      new Set(
+        platform.data?.triggers.flatMap((trigger) =>
+          trigger.kind === 'queue' && trigger.errorTopic !== '' ? [trigger.errorTopic] : [],
+        ),
+      ),
+    [platform.data],
+  );
   const [first] = journey.steps;
   useTitle(`Journey of ${first?.title ?? 'nothing'}`);
   return (
@@ -62,7 +74,11 @@ function FlowView({ flow }: { readonly flow: FlowJson }) {
         <span className="dim">
           {flow.traceIds.length} {flow.traceIds.length === 1 ? 'trace' : 'traces'}, {flow.spanCount} spans
         </span>
-        {flow.errorSpanCount > 0 && <span className="error-text">{flow.errorSpanCount} errors</span>}
+        {flow.errorSpanCount > 0 && (
+          <span className="error-text">
+            {flow.errorSpanCount} {flow.errorSpanCount === 1 ? 'error' : 'errors'}
+          </span>
+        )}
         {!flow.settled && <span className="chip chip-warn">not over yet</span>}
         {flow.truncated && <span className="chip chip-warn">too large: a part is left out</span>}
         <span className="spacer" />
@@ -70,21 +86,72 @@ function FlowView({ flow }: { readonly flow: FlowJson }) {
           Waterfall
         </Link>
       </header>
-      <Picture journey={journey} colors={colors} />
+      <Answer journey={journey} flow={flow} errorTopics={errorTopics} />
+      <Picture journey={journey} colors={colors} errorTopics={errorTopics} />
       <section className="home-section" aria-labelledby="steps">
         <h2 id="steps">Step by step</h2>
-        <Steps journey={journey} startUnixNano={BigInt(flow.startUnixNano)} />
+        <Steps journey={journey} startUnixNano={BigInt(flow.startUnixNano)} errorTopics={errorTopics} />
       </section>
     </div>
   );
 }
 
-function Picture(props: { readonly journey: Journey; readonly colors: ReadonlyMap<string, string> }) {
-  const { journey, colors } = props;
-  const platform = useQuery(platformQuery());
-  const errorTopics = new Set(
-    platform.data?.triggers.flatMap((trigger) => (trigger.kind === 'queue' ? [trigger.errorTopic] : [])),
+/** What became of it, before how: whoever was woken up reads no further than they must. */
+function Answer(props: {
+  readonly journey: Journey;
+  readonly flow: FlowJson;
+  readonly errorTopics: ReadonlySet<string>;
+}) {
+  const { flow } = props;
+  const why = useQuery({
+    ...whyQuery(flow.traceId, flow.spanCount),
+    enabled: flow.spanCount <= FEW_SPANS,
+  });
+  const answer = answerOf(props.journey, flow, props.errorTopics, Date.now(), why.data?.outcome);
+  const [cause] = why.data?.causes ?? [];
+  return (
+    <section className={`answer answer-${answer.tone}`} aria-label="What became of it">
+      <p className="answer-line">
+        <strong>{answer.outcome}</strong> <span>{keepDirection(answer.text)}</span>
+      </p>
+      {cause?.confident && (
+        <p className="answer-line">
+          <span className="dim">{answer.tone === 'healthy' ? 'What stands out:' : 'Because'}</span>{' '}
+          <span>{keepDirection(cause.title)}</span>
+        </p>
+      )}
+      <p className="answer-ways">
+        {answer.span && (
+          <Link
+            to="/trace/$traceId"
+            params={{ traceId: answer.span.traceId }}
+            search={{ span: answer.span.spanId }}
+            className="linkish"
+          >
+            {answer.tone === 'failed' ? 'Open what failed' : 'Open the record'}
+          </Link>
+        )}
+        {answer.deadLetterTopic !== '' && (
+          <Link to="/topics" search={{ topic: answer.deadLetterTopic }} className="linkish">
+            Send it back…
+          </Link>
+        )}
+        {cause && (
+          <Link to="/trace/$traceId" params={{ traceId: flow.traceId }} className="linkish">
+            Why, with evidence
+          </Link>
+        )}
+      </p>
+    </section>
   );
+}
+
+function Picture(props: {
+  readonly journey: Journey;
+  readonly colors: ReadonlyMap<string, string>;
+  readonly errorTopics: ReadonlySet<string>;
+}) {
+  const { journey, colors, errorTopics } = props;
   const wentOn = new Set(journey.steps.map(({ causeId }) => causeId));
   const [picture, room] = useRoom<HTMLDivElement>();
   const layout = useMemo(() => layOutJourney(journey.steps, journey.ways, room), [journey, room]);
@@ -163,8 +230,13 @@ function StepBox(props: {
           {step.isCold && <span className="chip chip-cold">cold</span>}
         </span>
         <span className="step-note mono dim">
-          {KINDS[step.kind]}
-          {step.note !== '' && ` ${step.note}`}
+          {step.note === ''
+            ? KINDS[step.kind]
+            : step.kind === 'record'
+              ? `record ${step.note}`
+              : step.kind === 'outcome'
+                ? `${step.note} of the batch`
+                : step.note}
         </span>
       </Link>
       {step.kind !== 'record' && (
@@ -206,6 +278,7 @@ const KINDS: Readonly<Record<Step['kind'], string>> = {
   function: 'function',
   record: 'record',
   service: 'service',
+  outcome: 'in the batch',
 };
 
 function TryLink({ each, number }: { readonly each: Try; readonly number: number }) {
@@ -224,7 +297,13 @@ function TryLink({ each, number }: { readonly each: Try; readonly number: number
   );
 }
 
-function Steps({ journey, startUnixNano }: { readonly journey: Journey; readonly startUnixNano: bigint }) {
+function Steps(props: {
+  readonly journey: Journey;
+  readonly startUnixNano: bigint;
+  readonly errorTopics: ReadonlySet<string>;
+}) {
+  const { journey, startUnixNano, errorTopics } = props;
+  const wentOn = new Set(journey.steps.map(({ causeId }) => causeId));
   const waits = new Map(journey.ways.map((way) => [way.to, way.waitNanos]));
   const columns: readonly Column<Step>[] = [
     {
@@ -258,6 +337,12 @@ function Steps({ journey, startUnixNano }: { readonly journey: Journey; readonly
       render: (step) => {
         const failed = step.tries.filter(({ isError }) => isError);
         if (step.isError) return <span className="error-text">{failed.at(-1)?.reason || 'failed'}</span>;
+        if (step.kind === 'record' && errorTopics.has(step.title))
+          return wentOn.has(step.id) ? (
+            <span className="dim">dead letter, sent back</span>
+          ) : (
+            <span className="error-text">dead letter</span>
+          );
         if (step.waitingFor.length > 0) return <span>waits for {step.waitingFor.join(', ')}</span>;
         return (
           <span className="dim">{failed.length > 0 ? `done after ${failed.length + 1} tries` : 'done'}</span>
@@ -280,7 +365,8 @@ function Steps({ journey, startUnixNano }: { readonly journey: Journey; readonly
       sortBy: (step) => waits.get(step.id) ?? -1,
       render: (step) => {
         const wait = waits.get(step.id);
-        return wait === undefined ? <span className="dim">·</span> : formatDuration(wait);
+        if (wait === undefined) return <span className="dim">·</span>;
+        return wait === 0 ? 'at once' : formatDuration(wait);
       },
     },
     {

@@ -105,6 +105,74 @@ void test('a flow becomes what came in, functions with their tries, and the reco
   );
 });
 
+void test('each try tells how its own invocation ended, in whatever order spans come', () => {
+  const order = ['r', 'i', 'g', 'send', 'process', 'i1', 'i2', 'f1', 'f2'];
+  const spans = order.flatMap((id) => flow.spans.filter(({ spanId }) => spanId === id));
+  const killed = { error: true, statusMessage: 'killed by SIGKILL', endReason: 'signal' };
+  const { steps } = journeyOf({
+    ...flow,
+    spans: spans.map((each) => (each.spanId === 'f1' ? { ...each, ...killed } : each)),
+  });
+  assert.deepEqual(
+    steps
+      .find(({ title }) => title === 'image')
+      ?.tries.map(({ span: { spanId }, reason }) => [spanId, reason]),
+    [
+      ['f1', 'killed by SIGKILL'],
+      ['f2', ''],
+    ],
+  );
+});
+
+void test('a batch is one step of all its records, and only what went wrong in it stands behind', () => {
+  const records = ['a', 'b', 'c'];
+  const batch: FlowJson = {
+    ...flow,
+    spans: [
+      ...records.map((id) => span(`send ${id}`, '', 'producer', 'sender', 'send work')),
+      ...records.map((id) =>
+        span(`of ${id}`, `send ${id}`, 'consumer', 'trigger', 'process work', {
+          error: id === 'b',
+          statusMessage: id === 'b' ? 'no such name' : '',
+        }),
+      ),
+      span('batch', 'send c', 'consumer', 'trigger', 'process work'),
+      span('dead', 'of b', 'producer', 'trigger', 'send work-errors'),
+      span('call', 'batch', 'client', 'trigger', 'invoke batcher', { attempt: 1 }),
+    ],
+    edges: records.flatMap((id, i) => {
+      const sent = {
+        ...message,
+        from: ref(`send ${id}`),
+        topic: 'work',
+        offset: String(i),
+        consumerGroup: 'g',
+      };
+      return [
+        { ...sent, to: ref('batch'), shape: 'link' as const },
+        { ...sent, to: ref(`of ${id}`) },
+        { ...message, from: ref('batch'), to: ref(`of ${id}`), kind: 'link' as const, topic: '' },
+      ];
+    }),
+  };
+  const { steps, ways } = journeyOf(batch);
+  assert.deepEqual(
+    steps.map(({ kind, title, note, causeId }) => [kind, title, note, causeId]),
+    [
+      ['record', 'work', '0/0', ''],
+      ['record', 'work', '0/1', ''],
+      ['record', 'work', '0/2', ''],
+      ['function', 'batcher', '3 records, g', 't/send c'],
+      ['outcome', 'work', '0/1', 't/batch'],
+      ['record', 'work-errors', '', 't/of b'],
+    ],
+  );
+  assert.deepEqual(
+    ways.map(({ from, to }) => `${from} > ${to}`),
+    ['t/send a > t/batch', 't/send b > t/batch', 't/batch > t/of b', 't/send c > t/batch', 't/of b > t/dead'],
+  );
+});
+
 void test('no two steps lie on each other, and every effect stands right of its cause', () => {
   const many = Array.from({ length: 40 }, (_, i) =>
     span(`s${i}`, 'g', 'producer', 'greeter', i % 2 ? 'send a' : 'send b'),

@@ -9,9 +9,10 @@ export interface Journey {
 
 export interface Step {
   readonly id: string;
-  readonly kind: 'entry' | 'function' | 'record' | 'service';
+  /** `outcome`: what became of one record of a batch, when it is not what became of the batch. */
+  readonly kind: 'entry' | 'function' | 'record' | 'service' | 'outcome';
   readonly title: string;
-  /** Of a record: partition and offset. Of a function that consumed: its group. */
+  /** Of a record: partition and offset. Of a function that consumed: its group, and how many records when it was a batch. */
   readonly note: string;
   readonly span: SpanRefJson;
   /** Of a function, in order of time; more than one when it was tried again. */
@@ -116,13 +117,15 @@ export function journeyOf(flow: FlowJson): Journey {
       cause.tries.length > 0
     ) {
       // The invocation itself: what happened inside says more than the call that it answers.
-      const last = cause.tries.at(-1);
-      if (last && causeSpan && last.span.spanId === causeSpan.spanId)
-        cause.tries[cause.tries.length - 1] = {
-          ...last,
+      // All tries may come before what they called: whose call it was tells which of them.
+      const at = cause.tries.findIndex(({ span: { spanId } }) => spanId === causeSpan?.spanId);
+      const called = cause.tries[at];
+      if (called)
+        cause.tries[at] = {
+          ...called,
           span: { traceId: span.traceId, spanId: span.spanId },
-          isError: last.isError || span.error,
-          reason: span.endReason || span.statusMessage || last.reason,
+          isError: called.isError || span.error,
+          reason: reasonOf(span) || called.reason,
         };
       cause.isCold ||= span.coldStart;
       stepOf.set(key, cause);
@@ -140,9 +143,67 @@ export function journeyOf(flow: FlowJson): Journey {
     const step = drafts.get(keyOf(waiting));
     if (step) step.waitingFor = [...step.waitingFor, waiting.consumerGroup];
   }
+  placeOutcomes(flow, drafts, stepOf, spans);
   for (const draft of drafts.values())
     if (draft.title === '') draft.title = spans.get(draft.id)?.name.replace(/^process /, '') ?? '';
-  return { steps: [...drafts.values()], ways: waysOf(flow, drafts, stepOf) };
+  return { steps: causesFirst(drafts), ways: waysOf(flow, drafts, stepOf) };
+}
+
+/**
+ * A batch is one step that several records lead to. What became of each of its records has a span of its own, which links to the batch:
+ * it stands behind the batch where it went wrong or led on, and is left out where it says what the batch says.
+ *
+ *     record 0/6 ─┐
+ *     record 0/7 ─┼─ batcher (3 records) ── 0/7: no such name ── batches-errors
+ *     record 0/8 ─┘
+ */
+function placeOutcomes(
+  flow: FlowJson,
+  drafts: Map<string, Draft>,
+  stepOf: ReadonlyMap<string, Draft>,
+  spans: ReadonlyMap<string, FlowSpanJson>,
+): void {
+  const received = Map.groupBy(
+    flow.edges.filter(({ kind }) => kind === 'message'),
+    ({ to }) => keyOf(to),
+  );
+  const counted = new Set<Draft>();
+  for (const edge of flow.edges) {
+    const batch = stepOf.get(keyOf(edge.from));
+    const key = keyOf(edge.to);
+    const draft = drafts.get(key);
+    const span = spans.get(key);
+    if (edge.kind !== 'link' || !batch || batch === draft || batch.kind !== 'function') continue;
+    // It called nothing itself: the batch did.
+    if (!draft || draft.title !== '' || span?.kind !== 'consumer') continue;
+    const [message] = received.get(key) ?? [];
+    draft.kind = 'outcome';
+    draft.title = message?.topic ?? span.name.replace(/^process /, '');
+    draft.note = message && message.offset !== '' ? `${message.partition}/${message.offset}` : '';
+    draft.tries = [tryOf(span)];
+    draft.causeId = batch.id;
+    const count = received.get(batch.id)?.length ?? 0;
+    if (count > 1 && !counted.has(batch)) batch.note = `${count} records, ${batch.note}`;
+    counted.add(batch);
+  }
+  const causes = new Set([...drafts.values()].map(({ causeId }) => causeId));
+  for (const [id, { kind, isError }] of drafts)
+    if (kind === 'outcome' && !isError && !causes.has(id)) drafts.delete(id);
+}
+
+function causesFirst(drafts: ReadonlyMap<string, Draft>): Draft[] {
+  const placed = new Set<Draft>();
+  for (const draft of drafts.values()) {
+    const chain: Draft[] = [];
+    for (
+      let at: Draft | undefined = draft;
+      at && !placed.has(at) && !chain.includes(at);
+      at = drafts.get(at.causeId)
+    )
+      chain.push(at);
+    for (const each of chain.toReversed()) placed.add(each);
+  }
+  return [...placed];
 }
 
 function waysOf(
@@ -154,7 +215,9 @@ function waysOf(
   for (const edge of flow.edges) {
     const from = stepOf.get(keyOf(edge.from));
     const to = stepOf.get(keyOf(edge.to));
-    if (!from || !to || from === to) continue;
+    if (!from || !to || from === to || !drafts.has(from.id) || !drafts.has(to.id)) continue;
+    // The record led to the batch, and that to the outcome.
+    if (edge.kind === 'message' && to.kind === 'outcome') continue;
     // A record that was sent back links to its first sending too: the road over its dead letter says that already.
     if (edge.kind === 'link' && to.kind === 'record' && to.causeId !== from.id) continue;
     const key = `${from.id} ${to.id}`;
@@ -189,9 +252,14 @@ function tryOf(span: FlowSpanJson): Try {
   return {
     span: { traceId: span.traceId, spanId: span.spanId },
     isError: span.error || span.unfinished,
-    reason: span.endReason || span.statusMessage,
+    reason: reasonOf(span),
     durationNanos: Math.max(0, Number(BigInt(span.endUnixNano) - BigInt(span.startUnixNano))),
   };
+}
+
+/** "killed by SIGKILL" says more than `signal`. */
+function reasonOf(span: FlowSpanJson): string {
+  return span.statusMessage || span.endReason;
 }
 
 export function keyOf(span: SpanRefJson): string {

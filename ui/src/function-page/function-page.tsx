@@ -9,6 +9,7 @@ import { stageColor } from '../layout/stages.ts';
 import { quote } from '../search/query-text.ts';
 import { LookbackPicker, useLookback } from '../shell/lookback.tsx';
 import { PageError } from '../shell/notice.tsx';
+import { SamplingNote } from '../shell/sampling-note.tsx';
 import { useTitle } from '../shell/use-title.ts';
 import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
@@ -51,6 +52,7 @@ export function FunctionPage() {
             Test it
           </button>
         )}
+        <SamplingNote lookbackMs={lookback.ms} about="lists are of those, counts and charts of all" />
         <span className="spacer" />
         <LookbackPicker />
       </header>

@@ -8,16 +8,16 @@ import { assignColors } from '../layout/colors.ts';
 import { FirstRequest } from '../search/first-request.tsx';
 import { LookbackPicker, useLookback } from '../shell/lookback.tsx';
 import { PageError } from '../shell/notice.tsx';
+import { SamplingNote } from '../shell/sampling-note.tsx';
 import { useTitle } from '../shell/use-title.ts';
 import { FunctionTable } from './function-table.tsx';
 import './home.css';
 import { lagsByFunction } from './lag.ts';
 import { LatestTraces } from './latest-traces.tsx';
 import { TopicLag } from './topic-lag.tsx';
-import { TroubleRow } from './trouble-row.tsx';
+import { findTopicTrouble } from './topic-trouble.ts';
+import { Troubles } from './troubles.tsx';
 import { findTrouble, worstFirst } from './trouble.ts';
-
-const MOST_VERDICTS = 3;
 
 /** The screen to keep open: what is wrong now, what failed or was slow last, how every function and topic does. */
 export function HomePage() {
@@ -31,11 +31,16 @@ export function HomePage() {
   const grids = useMemo(() => gridsOf(red.data), [red.data]);
   const lags = useMemo(() => lagsByFunction(topics.data, platform.data), [topics.data, platform.data]);
   const troubles = worstFirst(rows.flatMap((row) => findTrouble(row, grids.get(row.name))));
+  const topicTroubles = useMemo(
+    () => findTopicTrouble(topics.data, platform.data, Date.now()),
+    [topics.data, platform.data],
+  );
+  const wrong = troubles.length + topicTroubles.length;
   const colors = useMemo(
     () => assignColors([...(services.data ?? []), ...rows.map(({ name }) => name)]),
     [services.data, rows],
   );
-  useTitle(troubles.length === 0 ? '' : `${troubles.length} wrong`);
+  useTitle(wrong === 0 ? '' : `${wrong} wrong`);
 
   if (functions.isError && !functions.data)
     return (
@@ -60,7 +65,7 @@ export function HomePage() {
           <h1 id="now">
             {rows.length === 0
               ? 'No function has run in this time'
-              : troubles.length === 0
+              : wrong === 0
                 ? 'Nothing is wrong'
                 : 'What is wrong'}
           </h1>
@@ -69,21 +74,11 @@ export function HomePage() {
               {rows.length} {rows.length === 1 ? 'function' : 'functions'}, looked at every 10 s
             </span>
           )}
+          <SamplingNote lookbackMs={lookback.ms} about="lists are of those, counts and charts of all" />
           <span className="spacer" />
           <LookbackPicker />
         </header>
-        {troubles.length > 0 && (
-          <ul>
-            {troubles.map((trouble, i) => (
-              <TroubleRow
-                key={`${trouble.functionName} ${trouble.kind}`}
-                trouble={trouble}
-                lookbackMs={lookback.ms}
-                hasVerdict={i < MOST_VERDICTS}
-              />
-            ))}
-          </ul>
-        )}
+        {wrong > 0 && <Troubles troubles={troubles} topicTroubles={topicTroubles} lookbackMs={lookback.ms} />}
       </section>
       <LatestTraces lookbackMs={lookback.ms} />
       {rows.length === 0 ? (

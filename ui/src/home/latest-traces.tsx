@@ -18,13 +18,14 @@ export function LatestTraces({ lookbackMs }: { readonly lookbackMs: number }) {
   const newest = useQuery(newestQuery({ lookbackMs, most: SAMPLE, isError: false }));
   const failed = failures.data ?? [];
   const slow = slowerThanUsual(newest.data ?? [], MOST_ROWS);
-  if (failed.length === 0 && slow.length === 0) return null;
+  const isPending = failures.isPending || newest.isPending;
+  if (!isPending && failed.length === 0 && slow.length === 0) return null;
   return (
     <div className="home-latest">
       <section aria-labelledby="failures">
         <h2 id="failures">Latest failures</h2>
         {failed.length === 0 ? (
-          <p className="home-none">None failed.</p>
+          <p className="home-none">{failures.isPending ? 'Loading…' : 'None failed.'}</p>
         ) : (
           <Table
             label="Latest failures"
@@ -39,7 +40,9 @@ export function LatestTraces({ lookbackMs }: { readonly lookbackMs: number }) {
         <h2 id="slow">Slower than usual</h2>
         {slow.length === 0 ? (
           <p className="home-none">
-            None of the newest {newest.data?.length ?? 0} took three times its usual.
+            {newest.isPending
+              ? 'Loading…'
+              : `None of the newest ${newest.data?.length ?? 0} took three times its usual.`}
           </p>
         ) : (
           <Table

@@ -1,9 +1,8 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { functionQuery, whyQuery } from '../api/queries.ts';
-import { formatDuration } from '../text/duration.ts';
-import { formatCount, formatPercent } from '../text/number.ts';
-import { formatClock } from '../text/time.ts';
+import { functionQuery, messagesQuery, whyQuery } from '../api/queries.ts';
+import { sayTrouble } from './say-trouble.ts';
+import type { TopicTrouble } from './topic-trouble.ts';
 import type { Trouble } from './trouble.ts';
 
 const QUESTIONS: Readonly<Record<Trouble['kind'], string>> = {
@@ -40,39 +39,67 @@ export function TroubleRow(props: {
   const said =
     verdict?.confident === true && !why.isPlaceholderData && (kind !== 'cold' || COLD.test(verdict.kind))
       ? verdict.title
-      : kind === 'errors' && detail.data?.errors[0]
-        ? `mostly ${detail.data.errors[0].type}`
+      : kind === 'errors' && detail.data && detail.data.errors.length > 1
+        ? `mostly ${detail.data.errors[0]?.type}`
         : '';
+  const { headline, counted } = sayTrouble(props.trouble, detail.data);
   return (
     <li className={`trouble trouble-${kind}`}>
-      <Link to="/functions/$name" params={{ name: functionName }} className="trouble-name">
-        {functionName}
+      <Link
+        to="/functions/$name"
+        params={{ name: functionName }}
+        className="trouble-name"
+        title={functionName}
+      >
+        <bdi>{functionName}</bdi>
       </Link>
-      <span className="trouble-said">{sayTrouble(props.trouble)}</span>
-      <span className="dim trouble-cause" title={said}>
-        {said}
+      <span className="trouble-said" title={said}>
+        <strong>{headline}</strong> <span className="dim">{counted}</span>
+        {said && <span className="dim trouble-cause">{said}</span>}
       </span>
-      {example && (
-        <Link to="/trace/$traceId" params={{ traceId: example.traceId }} className="linkish">
-          {QUESTIONS[kind]}
-        </Link>
-      )}
-      {kind === 'errors' && (
-        <Link to="/search" search={{ service: functionName, errors: true }} className="linkish trouble-all">
-          All failures
-        </Link>
-      )}
+      <span className="trouble-ways">
+        {example && (
+          <Link to="/trace/$traceId" params={{ traceId: example.traceId }} className="linkish">
+            {QUESTIONS[kind]}
+          </Link>
+        )}
+        {kind === 'errors' && (
+          <Link to="/search" search={{ service: functionName, errors: true }} className="linkish">
+            All failures
+          </Link>
+        )}
+      </span>
     </li>
   );
 }
 
-function sayTrouble(trouble: Trouble): string {
-  const clock = (ms: number) => formatClock(ms).slice(0, 5);
-  const since = trouble.sinceMs === undefined ? '' : ` since ${clock(trouble.sinceMs)}`;
-  const until = trouble.untilMs === undefined ? '' : `, until ${clock(trouble.untilMs)}`;
-  if (trouble.kind === 'errors')
-    return `${formatPercent(trouble.size)} of its calls failed${since}${until}: ${formatCount(trouble.errors)} of ${formatCount(trouble.calls)}`;
-  if (trouble.kind === 'slow')
-    return `p99 is ${formatDuration(trouble.p99Nano)}${since}, ${trouble.size.toFixed(trouble.size < 10 ? 1 : 0)} times its usual`;
-  return `${formatPercent(trouble.size)} of its calls started cold`;
+/** Records that wait or were given up: a click from their topic, another from one of them. */
+export function TopicTroubleRow(props: { readonly trouble: TopicTrouble; readonly lookbackMs: number }) {
+  const { topic, kind, headline } = props.trouble;
+  const state = kind === 'not taken' ? 'waiting' : 'failed';
+  const records = useQuery({
+    ...messagesQuery({ topic, state, lookbackMs: props.lookbackMs, limit: 1 }),
+    enabled: kind === 'not taken',
+  });
+  const [example] = records.data?.messages ?? [];
+  return (
+    <li className={`trouble trouble-${kind === 'dead letters' ? 'letters' : 'queue'}`}>
+      <Link to="/topics" search={{ topic }} className="trouble-name" title={topic}>
+        <bdi>{topic}</bdi>
+      </Link>
+      <span className="trouble-said">
+        <strong>{headline}</strong>
+      </span>
+      <span className="trouble-ways">
+        {example && (
+          <Link to="/flow/$traceId" params={{ traceId: example.traceId }} className="linkish">
+            Follow one that waits
+          </Link>
+        )}
+        <Link to="/topics" search={{ topic }} className="linkish">
+          {kind === 'dead letters' ? 'Look at them' : 'Look at the topic'}
+        </Link>
+      </span>
+    </li>
+  );
 }

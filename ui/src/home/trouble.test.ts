@@ -51,8 +51,33 @@ void test('errors that are over say until when', () => {
       [10, 0, 5],
     ]),
   );
-  assert.equal(trouble?.sinceMs, undefined);
+  assert.equal(trouble?.sinceMs, 0);
+  assert.equal(trouble?.isFromEdge, true);
   assert.equal(trouble?.untilMs, 60_000);
+});
+
+void test('errors that were always there began when their share rose', () => {
+  const [trouble] = findTrouble(
+    stats(),
+    grid([[100, 1, 5], [100, 2, 5], [100, 1, 5], [100, 12, 5], undefined, [100, 13, 5]]),
+  );
+  assert.equal(trouble?.sinceMs, 180_000);
+  assert.equal(trouble?.isFromEdge, false);
+  assert.equal(trouble?.size, 0.125);
+});
+
+void test('a share that wavers did not rise', () => {
+  const [trouble] = findTrouble(
+    stats(),
+    grid([
+      [100, 5, 5],
+      [100, 3, 5],
+      [100, 6, 5],
+      [100, 8, 5],
+    ]),
+  );
+  assert.equal(trouble?.sinceMs, 0);
+  assert.equal(trouble?.isFromEdge, true);
 });
 
 void test('slow is slow against itself, and a fast function is never slow', () => {
@@ -67,6 +92,7 @@ void test('slow is slow against itself, and a fast function is never slow', () =
   );
   assert.equal(trouble?.kind, 'slow');
   assert.equal(trouble.size, 9);
+  assert.equal(trouble.sinceMs, 180_000);
   assert.deepEqual(
     findTrouble(
       stats(),

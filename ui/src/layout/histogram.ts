@@ -1,3 +1,5 @@
+import type { SearchCountsJson } from '../../../backend/query/shapes.ts';
+
 export interface Bin {
   readonly fromMs: number;
   readonly toMs: number;
@@ -5,29 +7,27 @@ export interface Bin {
   readonly errorCount: number;
 }
 
-/** Counts over time in `bins` equal parts; the last one takes what lies on the end. */
-export function histogram(
-  items: readonly { readonly timeMs: number; readonly isError: boolean }[],
-  fromMs: number,
-  toMs: number,
-  bins: number,
-): Bin[] {
-  const width = Math.max(1, toMs - fromMs) / bins;
-  const counts = new Uint32Array(bins);
-  const errors = new Uint32Array(bins);
-  for (const { timeMs, isError } of items) {
-    if (timeMs < fromMs || timeMs > toMs) continue;
-    const bin = Math.min(bins - 1, Math.floor((timeMs - fromMs) / width));
-    counts[bin] = (counts[bin] ?? 0) + 1;
-    if (isError) errors[bin] = (errors[bin] ?? 0) + 1;
-  }
-  return Array.from({ length: bins }, (_, i) => ({
-    fromMs: fromMs + i * width,
-    toMs: fromMs + (i + 1) * width,
-    count: counts[i] ?? 0,
-    errorCount: errors[i] ?? 0,
+/** What the server counted, with the bins that it left out as empty; none after `untilMs`, unless something is in it. */
+export function fillBins(counts: SearchCountsJson, untilMs: number): Bin[] {
+  const startMs = msOf(counts.startUnixNano);
+  const stepMs = msOf(counts.stepNano);
+  const found = new Map(
+    counts.bins.map((bin) => [Math.round((msOf(bin.timeUnixNano) - startMs) / stepMs), bin]),
+  );
+  const endMs = Math.min(msOf(counts.endUnixNano), untilMs);
+  const last = [...found.keys()].reduce(
+    (max, at) => Math.max(max, at),
+    Math.ceil((endMs - startMs) / stepMs) - 1,
+  );
+  return Array.from({ length: Math.min(MOST_BINS, last + 1) }, (_, at) => ({
+    fromMs: startMs + at * stepMs,
+    toMs: startMs + (at + 1) * stepMs,
+    count: found.get(at)?.traces ?? 0,
+    errorCount: found.get(at)?.errorTraces ?? 0,
   }));
 }
+
+const MOST_BINS = 1_000;
 
 /** The next bin that holds something, to the right (1) or to the left (-1); the same where there is none, the outermost without one. */
 export function stepBin(
@@ -38,4 +38,20 @@ export function stepBin(
   const start = at ?? (by > 0 ? -1 : bins.length);
   for (let i = start + by; i >= 0 && i < bins.length; i += by) if ((bins[i]?.count ?? 0) > 0) return i;
   return at;
+}
+
+/** From the first to the last bin of a choice, and what they hold together. A trace that is in several counts in each. */
+export function stretchOf(bins: readonly Bin[], a: number, b: number): Bin {
+  const between = bins.slice(Math.min(a, b), Math.max(a, b) + 1);
+  return {
+    fromMs: between[0]?.fromMs ?? 0,
+    toMs: between.at(-1)?.toMs ?? 0,
+    count: between.reduce((sum, { count }) => sum + count, 0),
+    errorCount: between.reduce((sum, { errorCount }) => sum + errorCount, 0),
+  };
+}
+
+/** ns as a decimal string, with its fraction of a millisecond. */
+function msOf(nano: string): number {
+  return Number(BigInt(nano) / 1_000n) / 1_000;
 }

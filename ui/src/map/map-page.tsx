@@ -6,6 +6,7 @@ import { mapQuery } from '../api/queries.ts';
 import { assignColors } from '../layout/colors.ts';
 import { LookbackPicker, useLookback } from '../shell/lookback.tsx';
 import { PageError } from '../shell/notice.tsx';
+import { SamplingNote } from '../shell/sampling-note.tsx';
 import { useTitle } from '../shell/use-title.ts';
 import { Table, type Column } from '../table/table.tsx';
 import { formatDuration } from '../text/duration.ts';
@@ -35,6 +36,7 @@ export function MapPage() {
             {map.data.truncated && ', the newest'}
           </span>
         )}
+        <SamplingNote lookbackMs={lookback.ms} about="this map is of those" />
         <span className="spacer" />
         <LookbackPicker />
       </header>

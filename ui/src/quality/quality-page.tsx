@@ -4,6 +4,7 @@ import type { SpanRefJson } from '../../../backend/query/shapes.ts';
 import { qualityQuery } from '../api/queries.ts';
 import { LookbackPicker, useLookback } from '../shell/lookback.tsx';
 import { PageError } from '../shell/notice.tsx';
+import { SamplingNote } from '../shell/sampling-note.tsx';
 import { useTitle } from '../shell/use-title.ts';
 import { formatCount, formatPercent } from '../text/number.ts';
 import './quality.css';
@@ -22,6 +23,7 @@ export function QualityPage() {
             of {formatCount(quality.data.traceCount)} traces with {formatCount(quality.data.spanCount)} spans
           </span>
         )}
+        <SamplingNote lookbackMs={lookback.ms} about="findings are of those" />
         <span className="spacer" />
         <LookbackPicker />
       </header>

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
-import { useMemo, useRef, useState } from 'react';
+import { type ReactNode, useMemo, useRef, useState } from 'react';
 import type { JaegerTrace, TraceSummaryJson } from '../../../backend/query/shapes.ts';
 import { previewsQuery, type SearchAnswer } from '../api/queries.ts';
 import { formatDuration } from '../text/duration.ts';
@@ -9,7 +9,7 @@ import { formatAgo, formatClock, formatDay } from '../text/time.ts';
 import { MiniWaterfall } from './mini-waterfall.tsx';
 import { durationOf, startMsOf } from './summary.ts';
 
-const ROW_HEIGHT = 46;
+export const ROW_HEIGHT = 46;
 /** Pictures are asked for by the page of rows, and not for a trace that is too large for one. */
 const PREVIEW_ROWS = 25;
 const MOST_PREVIEW_SPANS = 400;
@@ -29,6 +29,11 @@ export function ResultList(props: {
   readonly isLoadingMore: boolean;
   readonly pageSize: number;
   readonly colors: ReadonlyMap<string, string>;
+  /** Of another search, or of before it failed. */
+  readonly isOld: boolean;
+  /** How many there are in all, in words; `undefined` while nobody knows. */
+  readonly total: string | undefined;
+  readonly children?: ReactNode;
 }) {
   const { summaries } = props.answer;
   const [order, setOrder] = useState<Order>('newest');
@@ -49,7 +54,7 @@ export function ResultList(props: {
   const previews = usePreviews(sorted, shown[0]?.index ?? 0, shown.at(-1)?.index ?? 0);
 
   return (
-    <section className="results" aria-label="Traces found">
+    <section className={props.isOld ? 'results is-old' : 'results'} aria-label="Traces found">
       <div className="results-head">
         <span role="status">
           <b>{summaries.length}</b> {summaries.length === 1 ? 'trace' : 'traces'}
@@ -58,8 +63,14 @@ export function ResultList(props: {
               , <b className="error-text">{failed}</b> with errors
             </>
           )}
-          {props.onMore && <span className="dim"> · the newest, there are more</span>}
+          {props.onMore && (
+            <span className="dim">
+              {' '}
+              · the newest{props.total ? ` of ${props.total}` : ', there are more'}
+            </span>
+          )}
         </span>
+        {props.children}
         <CompareLink picked={picked} onClear={() => setPicked([])} />
         <label className="order">
           <span className="dim">Order</span>
@@ -71,14 +82,7 @@ export function ResultList(props: {
           </select>
         </label>
       </div>
-      <div className="result-columns dim" aria-hidden="true">
-        <span>Started</span>
-        <span>Trace</span>
-        <span className="right">Spans</span>
-        <span className="right">Errors</span>
-        <span className="right">Duration</span>
-        <span>Shape</span>
-      </div>
+      <ResultColumns />
       <div ref={scroller} className="result-scroll">
         <ul style={{ height: rows.getTotalSize() }}>
           {shown.map((item) => {
@@ -114,6 +118,19 @@ export function ResultList(props: {
         )}
       </div>
     </section>
+  );
+}
+
+export function ResultColumns() {
+  return (
+    <div className="result-columns dim" aria-hidden="true">
+      <span>Started</span>
+      <span>Trace</span>
+      <span className="right">Spans</span>
+      <span className="right">Errors</span>
+      <span className="right">Duration</span>
+      <span>Shape</span>
+    </div>
   );
 }
 

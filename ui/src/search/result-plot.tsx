@@ -1,9 +1,8 @@
 import { useNavigate } from '@tanstack/react-router';
-import { type KeyboardEvent, type PointerEvent, useMemo, useState } from 'react';
+import { type PointerEvent, useMemo, useState } from 'react';
 import type { SearchAnswer } from '../api/queries.ts';
 import { heatColor } from '../layout/colors.ts';
 import { heatCells } from '../layout/heat.ts';
-import { type Bin, histogram, stepBin } from '../layout/histogram.ts';
 import { scatter } from '../layout/scatter.ts';
 import { formatDuration, formatRound } from '../text/duration.ts';
 import { formatClock } from '../text/time.ts';
@@ -11,9 +10,7 @@ import { durationOf, startMsOf } from './summary.ts';
 
 const TOP = 8;
 const PLOT = 92;
-const BARS = 22;
-const HEIGHT = PLOT + 8 + BARS + 20;
-const BINS = 90;
+export const PLOT_HEIGHT = PLOT + 22;
 /** A drag shorter than this share of the width is a click. */
 const LEAST_DRAG = 0.008;
 /** A drag over more than this share of the height asks for durations too. */
@@ -37,9 +34,9 @@ interface Drag {
 }
 
 /**
- * What was found over time: dots by duration (cells, where there are many), and below them how many there were. A dot opens its trace; a
- * drag narrows the search to its stretch of time, and one that is high also to its durations. Keys choose among the bars; the list below
- * has every trace for those who cannot see the dots.
+ * The rows that were fetched: dots by time and duration (cells, where there are many). A dot opens its trace; a drag narrows the search
+ * to its stretch of time, and one that is high also to its durations. The list below has every trace for those who cannot see the dots,
+ * and the bars above can be walked by keys.
  */
 export function ResultPlot(props: {
   readonly answer: SearchAnswer;
@@ -48,25 +45,9 @@ export function ResultPlot(props: {
   const { summaries } = props.answer;
   const navigate = useNavigate();
   const [drag, setDrag] = useState<Drag>();
-  const { points, lines, bins, cells, from, to } = useMemo(() => layOut(props.answer), [props.answer]);
-  const most = bins.reduce((max, bin) => Math.max(max, bin.count), 1);
+  const { points, lines, cells, from, to } = useMemo(() => layOut(props.answer), [props.answer]);
   const y = (value: number) => TOP + (1 - value) * (PLOT - TOP);
   const isHeat = summaries.length > MOST_DOTS;
-
-  const [chosen, setChosen] = useState<{ readonly anchor: number; readonly at: number }>();
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
-    if (event.key === 'ArrowLeft' || event.key === 'ArrowRight') {
-      const next = stepBin(bins, chosen?.at, event.key === 'ArrowRight' ? 1 : -1);
-      if (next !== undefined)
-        setChosen({ anchor: event.shiftKey ? (chosen?.anchor ?? next) : next, at: next });
-    } else if (event.key === 'Escape') setChosen(undefined);
-    else if (event.key === 'Enter' && chosen) {
-      const { fromMs, toMs } = stretchOf(bins, chosen);
-      props.onRange({ fromMs: Math.floor(fromMs), toMs: Math.ceil(toMs) });
-    } else return;
-    event.preventDefault();
-  };
 
   const at = (event: PointerEvent<HTMLElement>) => {
     const box = event.currentTarget.getBoundingClientRect();
@@ -92,25 +73,17 @@ export function ResultPlot(props: {
 
   return (
     <div className="plot">
-      <div className="plot-scale" style={{ height: HEIGHT }} aria-hidden="true">
+      <div className="plot-scale" style={{ height: PLOT_HEIGHT }} aria-hidden="true">
         {lines.map((line) => (
           <span key={line.nanos} className="mono" style={{ top: y(line.y) }}>
             {formatRound(line.nanos)}
           </span>
         ))}
-        <span className="mono" style={{ top: PLOT + 8 + BARS / 2 }}>
-          count
-        </span>
       </div>
       <div
         className="plot-area"
-        style={{ height: HEIGHT }}
+        style={{ height: PLOT_HEIGHT }}
         title="Drag to look at a stretch of time, or of time and durations"
-        role="group"
-        aria-label="How many over time. Arrow keys choose a bar, with Shift several; Enter narrows the search to them."
-        tabIndex={0}
-        onKeyDown={onKeyDown}
-        onBlur={() => setChosen(undefined)}
         onPointerDown={(event) => {
           if (event.target instanceof SVGCircleElement || event.button !== 0) return;
           event.currentTarget.setPointerCapture(event.pointerId);
@@ -122,38 +95,10 @@ export function ResultPlot(props: {
         onPointerUp={end}
         onPointerCancel={() => setDrag(undefined)}
       >
-        <span className="sr" role="status">
-          {chosen && sayStretch(bins, chosen)}
-        </span>
-        <svg width="100%" height={HEIGHT} overflow="visible" aria-hidden="true">
+        <svg width="100%" height={PLOT_HEIGHT} overflow="visible" aria-hidden="true">
           {lines.map((line) => (
             <line key={line.nanos} x1="0" x2="100%" y1={y(line.y)} y2={y(line.y)} className="grid-line" />
           ))}
-          {bins.map((bin, i) => {
-            if (bin.count === 0) return null;
-            const height = Math.max(2, (bin.count / most) * BARS);
-            const errors = (bin.errorCount / bin.count) * height;
-            const bottom = PLOT + 8 + BARS;
-            return (
-              <g key={i}>
-                <rect
-                  x={`${(i / BINS) * 100}%`}
-                  width={`${(0.8 / BINS) * 100}%`}
-                  y={bottom - height}
-                  height={height - errors}
-                  className="plot-bar"
-                />
-                <rect
-                  x={`${(i / BINS) * 100}%`}
-                  width={`${(0.8 / BINS) * 100}%`}
-                  y={bottom - errors}
-                  height={errors}
-                  className="plot-bar plot-bar-error"
-                />
-              </g>
-            );
-          })}
-          <line x1="0" x2="100%" y1={PLOT + 8.5 + BARS} y2={PLOT + 8.5 + BARS} className="axis-line" />
           {isHeat &&
             cells.map((cell) => (
               <rect
@@ -191,15 +136,6 @@ export function ResultPlot(props: {
         <span className="plot-time mono" style={{ right: 0 }}>
           {formatClock(to)}
         </span>
-        {chosen && (
-          <i
-            className="plot-brush"
-            style={{
-              left: `${(Math.min(chosen.anchor, chosen.at) / BINS) * 100}%`,
-              width: `${((Math.abs(chosen.at - chosen.anchor) + 1) / BINS) * 100}%`,
-            }}
-          />
-        )}
         {drag && (
           <i
             className="plot-brush"
@@ -220,25 +156,7 @@ export function ResultPlot(props: {
   );
 }
 
-/** From the first to the last bin of a choice. */
-function stretchOf(bins: readonly Bin[], chosen: { readonly anchor: number; readonly at: number }) {
-  const [first, last] = inOrder(chosen.anchor, chosen.at);
-  const between = bins.slice(first, last + 1);
-  return {
-    fromMs: bins[first]?.fromMs ?? 0,
-    toMs: bins[last]?.toMs ?? 0,
-    count: between.reduce((sum, { count }) => sum + count, 0),
-    errorCount: between.reduce((sum, { errorCount }) => sum + errorCount, 0),
-  };
-}
-
-function sayStretch(bins: readonly Bin[], chosen: { readonly anchor: number; readonly at: number }): string {
-  const { fromMs, toMs, count, errorCount } = stretchOf(bins, chosen);
-  const errors = errorCount > 0 ? `, ${errorCount} with errors` : '';
-  return `${formatClock(fromMs)} to ${formatClock(toMs)}: ${count} ${count === 1 ? 'trace' : 'traces'}${errors}`;
-}
-
-/** The plot spans what was found: an hour's search with a minute of traffic would be one stroke. */
+/** The plot spans the rows: the newest 50 of an hour would be one stroke in it. */
 function layOut({ summaries }: SearchAnswer) {
   const items = summaries.map((summary) => ({
     timeMs: startMsOf(summary),
@@ -253,7 +171,6 @@ function layOut({ summaries }: SearchAnswer) {
   const dots = placed.points.map((point, i) => ({ ...point, isError: items[i]?.isError === true }));
   return {
     ...placed,
-    bins: histogram(items, from, to, BINS),
     cells: heatCells(dots, HEAT_COLUMNS, HEAT_ROWS),
     from,
     to,

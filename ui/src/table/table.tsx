@@ -1,5 +1,6 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type CSSProperties, type ReactNode, useMemo, useRef, useState } from 'react';
+import { useRoom } from '../layout/use-room.ts';
 import './table.css';
 
 export interface Column<Row> {
@@ -28,12 +29,16 @@ export interface TableProps<Row> {
   readonly onRow?: (row: Row) => void;
 }
 
+/** Narrower than this a table keeps its width and moves sideways, px (table.css). */
+const LEAST_WIDTH = 620;
+
 /** Rows under headings that sort. */
 export function Table<Row>(props: TableProps<Row>) {
   const { columns, rowHeight = 32 } = props;
   const [sort, setSort] = useState(props.sort);
   const rows = useMemo(() => sorted(props.rows, columns, sort), [props.rows, columns, sort]);
   const scroller = useRef<HTMLDivElement>(null);
+  const [table, room] = useRoom<HTMLDivElement>();
   const virtual = useVirtualizer({
     count: props.fills ? rows.length : 0,
     getScrollElement: () => scroller.current,
@@ -65,7 +70,10 @@ export function Table<Row>(props: TableProps<Row>) {
   );
   return (
     <div
+      ref={table}
       role="table"
+      // What moves sideways is moved by keys too.
+      tabIndex={room < LEAST_WIDTH && !props.fills ? 0 : undefined}
       aria-label={props.label}
       aria-rowcount={rows.length + 1}
       className={props.fills ? 't t-fills' : 't'}

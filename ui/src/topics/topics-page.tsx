@@ -7,6 +7,7 @@ import { BarSpark } from '../chart/sparkline.tsx';
 import '../chart/chart.css';
 import { LookbackPicker, useLookback } from '../shell/lookback.tsx';
 import { PageError } from '../shell/notice.tsx';
+import { SamplingNote } from '../shell/sampling-note.tsx';
 import { useTitle } from '../shell/use-title.ts';
 import { Segments } from '../shell/segments.tsx';
 import { Table, type Column } from '../table/table.tsx';
@@ -68,6 +69,7 @@ export function TopicsPage() {
     <div className="page scrolls">
       <header className="page-head">
         <h1>Topics</h1>
+        <SamplingNote lookbackMs={lookback.ms} about="records are of those, rates of all" />
         <span className="spacer" />
         <LookbackPicker />
       </header>

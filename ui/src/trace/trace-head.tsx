@@ -6,6 +6,7 @@ import { formatDuration } from '../text/duration.ts';
 import { showName } from '../text/name.ts';
 import { formatClock, formatDay } from '../text/time.ts';
 import { OpenFile } from './open-file.tsx';
+import { TraceSampling } from './trace-sampling.tsx';
 
 export function TraceHead(props: {
   readonly trace: Trace;
@@ -83,6 +84,7 @@ export function TraceHead(props: {
             </dd>
           </div>
         )}
+        {!props.file && <TraceSampling traceId={trace.id} />}
         <div className="facts-services">
           <dt>Services</dt>
           <dd>

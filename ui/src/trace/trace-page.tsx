@@ -28,6 +28,7 @@ import { SpanTable } from './span-table.tsx';
 import { Statistics } from './statistics.tsx';
 import './trace.css';
 import { TraceHead, type TraceFile } from './trace-head.tsx';
+import { TakenAway } from './trace-sampling.tsx';
 import { TraceTools } from './trace-tools.tsx';
 import { spanColors } from './span-colors.ts';
 import { coloringOf, tabOf, type TraceSearch, viewOf } from './trace-search.ts';
@@ -42,6 +43,7 @@ export function TracePage() {
   if (trace.isError)
     return (
       <PageError title="This trace cannot be shown" error={trace.error} onRetry={() => void trace.refetch()}>
+        <TakenAway traceId={traceId} />
         <p className="dim">
           Looked for <code>{traceId}</code>. Spans arrive within moments of a call, and this page goes on
           looking; a trace older than the store keeps is gone.

@@ -13,6 +13,7 @@ import {
 import type { Gap, Warp } from '../layout/gaps.ts';
 import { pan, place, ticks, zoom, zoomAround, type Range } from '../layout/range.ts';
 import { visibleRows } from '../layout/tree.ts';
+import { useRoom } from '../layout/use-room.ts';
 import type { Span, Trace } from '../model/trace.ts';
 import { formatDuration, formatTick } from '../text/duration.ts';
 import { SpanRow } from './span-row.tsx';
@@ -21,8 +22,9 @@ const ROW_HEIGHT = 26;
 const MOST_TICKS = 6;
 /** A key halves what shows, or doubles it. */
 const KEY_ZOOM = 2;
-/** A time this near to the mark of a gap, as a share of the width, would be half covered by it. */
-const GAP_MARK_FRACTION = 0.04;
+/** About as wide as a time on the axis and half the mark of a gap are, px: what would overlap is left out. */
+const TICK_WIDTH = 52;
+const HALF_GAP_MARK = 36;
 /** With Shift an arrow moves along by this share of what shows. */
 const KEY_PAN = 0.25;
 /** By pixel of a wheel's turn. */
@@ -330,8 +332,12 @@ const TimeAxis = memo(function TimeAxis(props: {
 }) {
   const { range, scale } = props;
   const gaps = gapsIn(range, props.warp);
+  const [axis, room] = useRoom<HTMLDivElement>();
   const isCovered = (left: number) =>
-    gaps.some((gap) => Math.abs(gap.left + gap.width / 2 - left) < GAP_MARK_FRACTION);
+    gaps.some((gap) => {
+      const pixels = (left - gap.left - gap.width / 2) * room;
+      return pixels > -TICK_WIDTH - HALF_GAP_MARK && pixels < HALF_GAP_MARK;
+    });
   const [drag, setDrag] = useState<{ readonly from: number; readonly to: number }>();
   const fractionOf = (event: PointerEvent<HTMLElement>) => {
     const box = event.currentTarget.getBoundingClientRect();
@@ -339,6 +345,7 @@ const TimeAxis = memo(function TimeAxis(props: {
   };
   return (
     <div
+      ref={axis}
       className="wf-axis"
       title="Drag to zoom, double-click to see all"
       onDoubleClick={() => props.onZoom(undefined)}
