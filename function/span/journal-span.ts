@@ -24,6 +24,7 @@ import { isTimeInput, monotonicMs, toMonotonicMs } from './clock.ts';
 import { hexToWord, randomWord, wordToHex } from './ids.ts';
 import type { JournalWriter, RawIds } from './journal-writer.ts';
 import { CheckedSpanContext, type IdWords } from './span-context.ts';
+import type { StartForm } from './start-form.ts';
 import type { SpanLimits } from './tracing-env.ts';
 
 /** What all spans of one Tracing share. */
@@ -33,6 +34,7 @@ export interface SpanHome {
 }
 
 const SAMPLED = 1;
+const NO_VALUES: readonly undefined[] = [];
 const STATUS_OK: number = SpanStatusCode.OK;
 const STATUS_ERROR: number = SpanStatusCode.ERROR;
 
@@ -54,6 +56,8 @@ export class JournalSpan implements Span, RawIds {
   #attributes = 0;
   #droppedAttributes = 0;
   #atStart: Attributes | undefined;
+  #form: StartForm | undefined;
+  #valuesAtStart: readonly AttributeValue[] = NO_VALUES;
   #keys: KeyChain | undefined;
   /** What most spans never have. */
   #more: More | undefined;
@@ -86,6 +90,10 @@ export class JournalSpan implements Span, RawIds {
     this.p1 = p1;
     this.#traceId = traceId;
     this.traceState = traceState;
+  }
+
+  get limits(): SpanLimits {
+    return this.#home.limits;
   }
 
   /** Monotonic, see clock.ts. */
@@ -124,6 +132,26 @@ export class JournalSpan implements Span, RawIds {
       this.#atStart = attributes;
     }
     if (links !== undefined) this.addLinks(links as Link[]);
+  }
+
+  /** Writes START of a span with a form. */
+  beginLike(form: StartForm, values: readonly AttributeValue[], isLocalRoot: boolean): void {
+    const { writer } = this.#home;
+    const nowMs = monotonicMs();
+    if (isLocalRoot) writer.checkClock(nowMs);
+    this.#startMs = nowMs;
+    this.#recording = writer.startLike(
+      form,
+      values,
+      this,
+      nowMs,
+      SAMPLED,
+      this.traceState === undefined ? '' : this.traceState.serialize(),
+    );
+    this.#droppedAttributes = writer.skipped;
+    this.#attributes = writer.written;
+    this.#form = form;
+    this.#valuesAtStart = values;
   }
 
   /** Hex, which its children take over: it is made once a trace, however many of its spans are asked for it. */
@@ -294,9 +322,10 @@ export class JournalSpan implements Span, RawIds {
       this.#addKey(key);
       return true;
     }
-    const keys = new Set(Object.keys(this.#atStart ?? {}));
+    const keys = new Set(Object.keys(this.#atStart ?? this.#form?.attributes(this.#valuesAtStart) ?? {}));
     for (let link = this.#keys; link !== undefined; link = link.next) keys.add(link.key);
     this.#atStart = undefined;
+    this.#form = undefined;
     this.#keys = undefined;
     this.#attributes = 0;
     for (const known of keys) this.#addKey(known);

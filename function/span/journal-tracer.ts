@@ -2,9 +2,12 @@ import {
   ROOT_CONTEXT,
   trace,
   INVALID_SPAN_CONTEXT,
+  type Attributes,
+  type AttributeValue,
   type Context,
   type Span,
   type SpanContext,
+  type SpanKind,
   type SpanOptions,
   type Tracer,
 } from '@opentelemetry/api';
@@ -13,6 +16,7 @@ import { randomWord, wordToHex } from './ids.ts';
 import { JournalSpan, rawIds, type SpanHome } from './journal-span.ts';
 import { NO_PARENT, type Sampler } from './sampler.ts';
 import { isValid, ReadSpanContext } from './span-context.ts';
+import { StartForm } from './start-form.ts';
 import { isSuppressed } from './suppress.ts';
 
 /** A tracer whose spans go to a journal; one that is switched off hands the parent's context on. */
@@ -29,63 +33,66 @@ export class JournalTracer implements Tracer {
   }
 
   startSpan(name: string, options?: SpanOptions, context: Context = contextManager.active()): Span {
-    const home = this.#home;
     // The empty context is met often, and has nothing to look for.
-    if (context === ROOT_CONTEXT && home !== undefined)
-      return this.#startBelow(home, undefined, name, options);
-    if (isSuppressed(context)) return trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
-    const parent = options?.root === true ? undefined : trace.getSpan(context);
-    if (home === undefined) return trace.wrapSpanContext(parent?.spanContext() ?? INVALID_SPAN_CONTEXT);
-    if (parent instanceof JournalSpan) {
-      const { t0, t1, t2, t3 } = parent;
-      if (this.#sampler.isSampled(1, t0, t1, t2, t3)) {
-        const span = new JournalSpan(
-          home,
-          t0,
-          t1,
-          t2,
-          t3,
-          parent.s0,
-          parent.s1,
-          parent.traceId,
-          parent.traceState,
-        );
-        this.#begin(span, name, options, false);
-        return span;
-      }
-      return unsampled(parent.spanContext());
-    }
-    return this.#startBelow(home, parent?.spanContext(), name, options);
+    const parent = context === ROOT_CONTEXT || options?.root === true ? undefined : trace.getSpan(context);
+    const span = this.#make(parent, context);
+    if (span instanceof JournalSpan) this.#begin(span, name, options, !(parent instanceof JournalSpan));
+    return span;
   }
 
-  /** Below a context from elsewhere, or a new trace where there is none that is valid. */
-  #startBelow(
-    home: SpanHome,
-    parent: SpanContext | undefined,
-    name: string,
-    options: SpanOptions | undefined,
-  ): Span {
-    if (parent === undefined || !isValid(parent)) {
-      let t0 = randomWord();
-      const t1 = randomWord();
-      const t2 = randomWord();
-      const t3 = randomWord();
-      if ((t0 | t1 | t2 | t3) === 0) t0 = 1;
-      if (!this.#sampler.isSampled(NO_PARENT, t0, t1, t2, t3))
-        return unsampled({
-          traceId: wordToHex(t0) + wordToHex(t1) + wordToHex(t2) + wordToHex(t3),
-          spanId: '',
-          traceFlags: 0,
-        });
-      const span = new JournalSpan(home, t0, t1, t2, t3, 0, 0, '', undefined);
-      this.#begin(span, name, options, true);
-      return span;
-    }
-    const { t0, t1, t2, t3, s0, s1 } = parent instanceof ReadSpanContext ? parent.words : rawIds(parent);
-    if (!this.#sampler.isSampled(parent.traceFlags, t0, t1, t2, t3)) return unsampled(parent);
-    const span = new JournalSpan(home, t0, t1, t2, t3, s0, s1, parent.traceId, parent.traceState);
-    this.#begin(span, name, options, true);
+  /** What `startLike` begins spans with; `kind` is the API's. */
+  form(name: string, kind: SpanKind, same: Attributes, keys: readonly string[]): StartForm {
+    return new StartForm(name, kind + 1, this.#scope, same, keys);
+  }
+
+  /** Starts a span of a form made by this tracer; `values` are of the form's keys, undefined where there is none. */
+  startLike(form: StartForm, values: readonly AttributeValue[], context: Context): Span {
+    const parent = trace.getSpan(context);
+    const span = this.#make(parent, context);
+    if (!(span instanceof JournalSpan)) return span;
+    const isLocalRoot = !(parent instanceof JournalSpan);
+    if (form.size <= span.limits.attributeCount) span.beginLike(form, values, isLocalRoot);
+    else
+      span.begin(
+        form.name,
+        form.kind,
+        undefined,
+        isLocalRoot,
+        form.scope,
+        form.attributes(values),
+        undefined,
+      );
     return span;
+  }
+
+  /** A span that has not begun yet, or one that is not recorded. */
+  #make(parent: Span | undefined, context: Context): Span {
+    const home = this.#home;
+    if (context !== ROOT_CONTEXT && isSuppressed(context)) return trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
+    if (home === undefined) return trace.wrapSpanContext(parent?.spanContext() ?? INVALID_SPAN_CONTEXT);
+    if (parent instanceof JournalSpan) {
+      const { t0, t1, t2, t3, s0, s1 } = parent;
+      if (!this.#sampler.isSampled(SAMPLED, t0, t1, t2, t3)) return unsampled(parent.spanContext());
+      return new JournalSpan(home, t0, t1, t2, t3, s0, s1, parent.traceId, parent.traceState);
+    }
+    const given = parent?.spanContext();
+    if (given === undefined || !isValid(given)) return this.#makeRoot(home);
+    const { t0, t1, t2, t3, s0, s1 } = given instanceof ReadSpanContext ? given.words : rawIds(given);
+    if (!this.#sampler.isSampled(given.traceFlags, t0, t1, t2, t3)) return unsampled(given);
+    return new JournalSpan(home, t0, t1, t2, t3, s0, s1, given.traceId, given.traceState);
+  }
+
+  /** The first of a new trace. */
+  #makeRoot(home: SpanHome): Span {
+    let t0 = randomWord();
+    const t1 = randomWord();
+    const t2 = randomWord();
+    const t3 = randomWord();
+    if ((t0 | t1 | t2 | t3) === 0) t0 = 1;
+    if (this.#sampler.isSampled(NO_PARENT, t0, t1, t2, t3))
+      return new JournalSpan(home, t0, t1, t2, t3, 0, 0, '', undefined);
+    const traceId = wordToHex(t0) + wordToHex(t1) + wordToHex(t2) + wordToHex(t3);
+    return unsampled({ traceId, spanId: '', traceFlags: 0 });
   }
 
   #begin(span: JournalSpan, name: string, options: SpanOptions | undefined, isLocalRoot: boolean): void {
@@ -122,6 +129,7 @@ export class JournalTracer implements Tracer {
   }
 }
 
+const SAMPLED = 1;
 /** The kind of a span that does not say one; the API's numbers are one less than OTLP's. */
 const OTLP_INTERNAL = 1;
 

@@ -10,6 +10,7 @@ import { checkWallClock, monotonicMs, wallUnixNano } from './clock.ts';
 import type { JournalFile, Segment } from './journal-file.ts';
 import { align, ATTRIBUTE_BYTES, FIXED_BYTES, MAX_DEPTH, RECORD, VALUE } from './journal-format.ts';
 import type { IdWords } from './span-context.ts';
+import type { StartForm } from './start-form.ts';
 
 /** A span's raw ids: trace, span and parent; zeros for a parent that is not there. */
 export interface RawIds extends IdWords {
@@ -147,6 +148,72 @@ export class JournalWriter {
       if (outcome === DONE) return true;
       if (outcome === DROPPED) return this.dropSpan();
     }
+  }
+
+  /** START of a span that has a form; see there. `values` are of its keys, undefined where there is none. */
+  startLike(
+    form: StartForm,
+    values: readonly unknown[],
+    ids: RawIds,
+    timeMs: number,
+    flags: number,
+    traceState: string,
+  ): boolean {
+    for (;;) {
+      const at = this.#open(form.laidOutIn === this.#segment ? form.bytes : FIXED_BYTES.start);
+      if (at < 0) return this.dropSpan();
+      const words = this.#words;
+      const w = at >> 2;
+      const isLaidOut = form.laidOutIn === this.#segment;
+      if (isLaidOut) {
+        const laidOut = form.words;
+        for (let i = 1; i < laidOut.length; i++) words[w + i] = laidOut[i] as number;
+      } else {
+        this.#cursor = at + FIXED_BYTES.start;
+        words[w + 1] = this.#idOf(form.name);
+        words[w + 12] = form.kind | (flags << 8);
+        words[w + 14] = form.scope === '' ? 0 : this.#idOf(form.scope);
+        words[w + 15] = this.#putAttributes(form.same, Number.POSITIVE_INFINITY);
+      }
+      const same = words[w + 15] as number;
+      const sameEnd = this.#cursor;
+      this.#doubles[(at + 8) >> 3] = timeMs;
+      words[w + 4] = ids.t0;
+      words[w + 5] = ids.t1;
+      words[w + 6] = ids.t2;
+      words[w + 7] = ids.t3;
+      words[w + 8] = ids.s0;
+      words[w + 9] = ids.s1;
+      words[w + 10] = ids.p0;
+      words[w + 11] = ids.p1;
+      words[w + 13] = traceState === '' ? 0 : this.#idOf(traceState);
+      let count = same;
+      for (let i = 0; i < values.length && !this.#overflow; i++) {
+        const value = values[i];
+        if (value !== undefined) count += this.#putAttribute(form.keys[i] as string, value);
+      }
+      words[w + 15] = count;
+      this.#written = count;
+      const outcome = this.#commit(at, RECORD.start);
+      if (outcome === DONE) {
+        if (!isLaidOut && this.#skipped === 0) this.#keep(form, at, sameEnd, same);
+        return true;
+      }
+      if (outcome === DROPPED) return this.dropSpan();
+    }
+  }
+
+  /** The second time in a segment: by then what repeats is interned. */
+  #keep(form: StartForm, at: number, end: number, count: number): void {
+    const segment = this.#segment as Segment;
+    if (form.seenIn !== segment) {
+      form.seenIn = segment;
+      return;
+    }
+    form.laidOutIn = segment;
+    form.words = this.#words.slice(at >> 2, end >> 2);
+    form.words[15] = count;
+    form.bytes = end - at;
   }
 
   /** ATTRIBUTES with one attribute. Staged, it is written out with the next record that cannot wait. */

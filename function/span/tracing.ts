@@ -16,7 +16,6 @@ import {
   type Attributes,
   type Context,
   type TextMapPropagator,
-  type Tracer,
   type TracerProvider,
 } from '@opentelemetry/api';
 import { monotonicMs, toMonotonicMs } from './clock.ts';
@@ -74,7 +73,7 @@ export interface LogRecord {
 
 export interface Tracing extends Disposable {
   readonly tracerProvider: TracerProvider;
-  tracer(name?: string, version?: string): Tracer;
+  tracer(name?: string, version?: string): JournalTracer;
   readonly propagator: TextMapPropagator;
   /** Of what is recorded now. */
   readonly resource: Attributes;
@@ -114,7 +113,7 @@ class JournalTracing implements Tracing {
   readonly #sampler: Sampler;
   readonly #home: SpanHome | undefined;
   readonly #file: JournalFile | undefined;
-  readonly #tracers = new Map<string, Tracer>();
+  readonly #tracers = new Map<string, JournalTracer>();
   #resource: Attributes;
 
   constructor(options: TracingOptions) {
@@ -153,7 +152,7 @@ class JournalTracing implements Tracing {
     return { spans: this.#home?.writer.droppedSpans ?? 0, logs: this.#home?.writer.droppedLogs ?? 0 };
   }
 
-  tracer(name = '', version = ''): Tracer {
+  tracer(name = '', version = ''): JournalTracer {
     const key = `${name}@${version}`;
     let tracer = this.#tracers.get(key);
     if (!tracer) {

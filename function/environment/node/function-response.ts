@@ -7,15 +7,12 @@ import type { FunctionRequest } from './function-request.ts';
 /** A response as functions written for Fission know it: Node's own, with what they use of Express on top. */
 export class FunctionResponse extends http.ServerResponse<FunctionRequest> {
   readonly locals: Record<string, unknown> = {};
-  /** Told when a stream given as the body fails. */
-  onSourceError: ((error: unknown) => void) | undefined;
   /** The function has given its answer: what follows is only the sending of it. */
   functionDone = false;
-  /** Told when the answer's last byte is about to be handed over. */
-  onAnswering: (() => void) | undefined;
+  owner: ResponseOwner | undefined;
 
   override end(...args: unknown[]): this {
-    this.onAnswering?.();
+    this.owner?.answering();
     return super.end(...(args as unknown as Parameters<ServerResponse['end']>));
   }
 
@@ -137,10 +134,18 @@ export class FunctionResponse extends http.ServerResponse<FunctionRequest> {
 
   #pipe(source: Readable): void {
     this.#defaultType('application/octet-stream');
-    source.once('error', (error) => this.onSourceError?.(error));
+    source.once('error', (error) => this.owner?.failed(error));
     this.once('close', () => source.destroy());
     source.pipe(this);
   }
+}
+
+/** Whose answer it is. No functions of its own for each response, as those of many requests keep one another alive for a while. */
+export interface ResponseOwner {
+  /** The last byte is about to be handed over. */
+  answering(): void;
+  /** A stream that was given as the body failed. */
+  failed(error: unknown): void;
 }
 
 type HeaderValue = string | number | boolean | readonly (string | number)[] | undefined;

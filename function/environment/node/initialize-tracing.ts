@@ -75,6 +75,20 @@ export function initializeTracing(run: Run, identity: FunctionIdentity, options:
     options.onEnded();
   };
   const load = new LoadWatch(open);
+  const formOf = (trigger: string, isCold: boolean) =>
+    tracer.form(
+      identity.name,
+      SpanKind.SERVER,
+      {
+        [FAAS_NAME]: identity.name,
+        [FAAS_VERSION]: identity.version,
+        [FAAS_INSTANCE]: options.instanceId,
+        [FAAS_TRIGGER]: trigger,
+        [FAAS_COLDSTART]: isCold,
+      },
+      [FAAS_INVOCATION_ID, HTTP_REQUEST_METHOD, URL_PATH, SPOOR_REQUEST_ID],
+    );
+  let form = formOf('http', true);
   let first = true;
 
   return function serve(request, response) {
@@ -83,23 +97,14 @@ export function initializeTracing(run: Run, identity: FunctionIdentity, options:
     const id = text(headers['x-spoor-invocation-id']) ?? (requestId || crypto.randomUUID());
     const coldStart = headers['x-spoor-coldstart'];
     const caller = callerOf(propagator.extract(ROOT_CONTEXT, headers, defaultTextMapGetter));
-    const span = tracer.startSpan(
-      identity.name,
-      {
-        kind: SpanKind.SERVER,
-        attributes: {
-          [FAAS_NAME]: identity.name,
-          [FAAS_VERSION]: identity.version,
-          [FAAS_INSTANCE]: options.instanceId,
-          [FAAS_INVOCATION_ID]: id,
-          [FAAS_TRIGGER]: text(headers['x-spoor-trigger']) ?? 'http',
-          [FAAS_COLDSTART]: coldStart === undefined ? first : coldStart === 'true',
-          [HTTP_REQUEST_METHOD]: request.method ?? 'GET',
-          [URL_PATH]: pathOf(request.url ?? '/'),
-          // Not spread in when there is one: that doubles what this object costs.
-          [SPOOR_REQUEST_ID]: requestId === '' ? undefined : requestId,
-        },
-      },
+    const trigger = text(headers['x-spoor-trigger']) ?? 'http';
+    const isCold = coldStart === undefined ? first : coldStart === 'true';
+    if (trigger !== form.same[FAAS_TRIGGER] || isCold !== form.same[FAAS_COLDSTART])
+      form = formOf(trigger, isCold);
+    const span = tracer.startLike(
+      form,
+      // An absent request id is no attribute.
+      [id, request.method ?? 'GET', pathOf(request.url ?? '/'), requestId === '' ? undefined : requestId],
       caller,
     );
     first = false;

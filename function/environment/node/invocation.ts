@@ -9,7 +9,7 @@ import { ERROR_TYPE, HTTP_RESPONSE_STATUS_CODE, SPOOR_REASON } from '../../span/
 import { exceptionOf, typeOf } from './exception-of.ts';
 import { discardRest } from './discard-rest.ts';
 import { Fault } from './fault.ts';
-import type { FunctionResponse } from './function-response.ts';
+import type { FunctionResponse, ResponseOwner } from './function-response.ts';
 import type { LoadWatch, Watched } from './watch-load.ts';
 import { monotonicMs } from '../../span/clock.ts';
 import { JournalSpan } from '../../span/journal-span.ts';
@@ -30,7 +30,7 @@ export function activeInvocation(): Invocation | undefined {
  *                before the caller can go on
  *     cut        the client went away: the span waits for the function, which is still at work
  */
-export class Invocation implements Placed, Watched {
+export class Invocation implements Placed, ResponseOwner, Watched {
   place = NOWHERE;
   readonly id: string;
   readonly requestId: string;
@@ -62,10 +62,7 @@ export class Invocation implements Placed, Watched {
     this.#ended = ended;
     this.#watch = watch;
     response.on('close', () => this.#close());
-    response.onSourceError = (error) => this.failed(error);
-    response.onAnswering = () => {
-      if ((response.functionDone || !this.#running) && !response.destroyed) this.#end(true);
-    };
+    response.owner = this;
   }
 
   /** `context` with this invocation and its span. */
@@ -81,6 +78,11 @@ export class Invocation implements Placed, Watched {
   whenOver(step: () => void): void {
     this.#afterwards ??= [];
     this.#afterwards.push(step);
+  }
+
+  answering(): void {
+    const response = this.#response;
+    if ((response.functionDone || !this.#running) && !response.destroyed) this.#end(true);
   }
 
   /** The function gave back control for good. */
