@@ -50,5 +50,7 @@ export async function saveOrCreate(
       throw new Failure(error.component, 'conflict', `${error.message}; ${change}`, { cause: error });
     });
     context.out.print(`${describe(made.kind, made.metadata)} created`);
+    if (made.kind === 'Package' && made.status.buildstatus === 'pending')
+      context.out.remark(`it is being built; \`spoor pkg info --name ${made.metadata.name}\` shows the log`);
   }
 }
