@@ -2,10 +2,11 @@
  * How fast what was kept is found: fills a store, asks each question many times with other parameters, alone and while spans
  * come in, and prints p50 / p95 beside the targets.
  *
- *   node bench/query.ts [--spans 1000000] [--runs 40] [--seconds 6] [--ingest 20000] [--data DIR]
+ *   node bench/query.ts [--spans 1000000] [--shape jaeger|gas] [--runs 40] [--seconds 6] [--ingest 20000] [--data DIR]
  *
- * `--spans 10000000` takes some minutes to fill, `--spans 50000000` a quarter of an hour and 3 GB. A question is asked `--runs` times, or
- * as often as goes into `--seconds`. `--data` keeps the store, and uses it if it is there: then nothing is filled.
+ * `--spans 1000000,10000000,50000000` asks at each of these sizes of one store as it grows, and prints how each answer grows with it
+ * (fifty million: some minutes to fill, and 3 GB). A question is asked `--runs` times, or as often as goes into `--seconds`. `--data`
+ * keeps the store, and uses it if it is there: then nothing is filled.
  */
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -13,48 +14,72 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startCollector } from '../backend/collector/collector.ts';
+import type { ChdbEngine } from '../backend/store/chdb-engine.ts';
 import { openStore, type OpenStore } from '../backend/store/open-store.ts';
 import { span } from '../backend/store/testing.ts';
 import type { TimeRange } from '../backend/store/store.ts';
 import { silentLog } from '../server/log.ts';
 import type { ClientOptions } from './ingest/client.ts';
-import { loadAverage, Talker } from './ingest/processes.ts';
-import { fill, NANO_PER_SPAN } from './query/fill.ts';
+import type { Shape } from './ingest/otlp-bodies.ts';
+import { bytesBelow, cpuSeconds, loadAverage, peakRss, Talker } from './ingest/processes.ts';
+import { Filler, NANO_PER_SPAN } from './query/fill.ts';
 
 const { values } = parseArgs({
   options: {
     spans: { type: 'string', default: '1000000' },
+    shape: { type: 'string', default: 'jaeger' },
     runs: { type: 'string', default: '40' },
     seconds: { type: 'string', default: '6' },
     ingest: { type: 'string', default: '20000' },
     data: { type: 'string' },
   },
 });
-const spans = Number(values.spans);
+/** Of the store, each larger than the one before. */
+const sizes = values.spans.split(',').map(Number);
 const HOUR = 3_600_000_000_000n;
 const folder = values.data ?? (await mkdtemp(join(tmpdir(), 'spoor-query-')));
 const filled = existsSync(join(folder, 'chdb'));
 async function main(): Promise<void> {
   try {
     await using store = await openStore({ dataDir: folder });
-    console.log(`${spans} spans, ${availableParallelism()} cores, load ${loadAverage()}`);
-    if (!filled) await fillWithLargeTrace(store);
-    const samples = await sample(store);
-    const alone = await askAll(store, samples);
-    let busy: Answers | undefined;
-    if (values.ingest !== '0') {
-      await using collector = await startCollector({ store: store.writer, httpPort: 0, log: silentLog() });
-      const client = ingestInto(collector.url);
-      busy = await askAll(store, samples);
-      await client.stop();
+    console.log(`${values.shape} shape, ${availableParallelism()} cores, load ${loadAverage()}`);
+    const end = Math.floor(Date.now() / 60_000) * 60_000 * 1e6;
+    const [least = 0, most = 0] = [sizes[0], sizes.at(-1)];
+    const filler = new Filler(store, values.shape as Shape, end - most * NANO_PER_SPAN, least);
+    const bySize = new Map<number, Asked>();
+    for (const spans of sizes) {
+      if (!filled) await fillTo(store, filler, spans);
+      const samples = await sample(store, spans);
+      const alone = await askAll(store, samples);
+      // What comes in meanwhile would make the next size another one.
+      const busy = spans === most ? await askWhileIngesting(store, samples) : undefined;
+      print(spans, alone, busy);
+      printMemory(store);
+      bySize.set(spans, alone);
     }
-    print(alone, busy);
+    if (sizes.length > 1) printGrowth(bySize);
   } finally {
     if (values.data === undefined) await rm(folder, { recursive: true, force: true });
   }
 }
 
-type Answers = ReadonlyMap<string, readonly number[]>;
+async function askWhileIngesting(store: OpenStore, samples: readonly Sample[]): Promise<Asked | undefined> {
+  if (values.ingest === '0') return undefined;
+  await using collector = await startCollector({ store: store.writer, httpPort: 0, log: silentLog() });
+  const client = ingestInto(collector.url);
+  const busy = await askAll(store, samples);
+  await client.stop();
+  return busy;
+}
+
+type Asked = ReadonlyMap<string, Answers>;
+
+interface Answers {
+  /** Sorted. */
+  readonly ms: readonly number[];
+  /** Of the engine per answer, and of what comes in meanwhile. */
+  readonly cpuMs: number;
+}
 
 interface Question {
   readonly name: string;
@@ -155,22 +180,10 @@ const QUESTIONS: readonly Question[] = [
 
 const LARGE_TRACE = 'feed'.repeat(8);
 
-async function fillWithLargeTrace(store: OpenStore): Promise<void> {
+async function fillTo(store: OpenStore, filler: Filler, spans: number): Promise<void> {
   const began = performance.now();
-  const start = Math.floor(Date.now() / 60_000) * 60_000 * 1e6 - spans * NANO_PER_SPAN;
-  await fill(store, spans, start);
-  const middle = BigInt(Math.round(start + (spans / 2) * NANO_PER_SPAN));
-  await store.writer.writeSpans(
-    Array.from({ length: 10_000 }, (_, at) =>
-      span({
-        traceId: LARGE_TRACE,
-        resource: { 'service.name': `service-${at % 20}` },
-        startTimeUnixNano: middle + BigInt(at) * 1_000n,
-        endTimeUnixNano: middle + BigInt(at) * 1_000n + 500_000n,
-        attributes: { 'attribute.key.1': `value-${at % 1000}`, at: BigInt(at) },
-      }),
-    ),
-  );
+  await filler.to(spans);
+  if (spans === sizes[0]) await writeLargeTrace(store, filler.startNano + (spans / 2) * NANO_PER_SPAN);
   // Counts the calls of all of it, as the store does by itself every few minutes.
   await store.reader.dependencies({ startUnixNano: 0n, endUnixNano: BigInt(Date.now()) * 2_000_000n });
   await settled(store);
@@ -179,6 +192,21 @@ async function fillWithLargeTrace(store: OpenStore): Promise<void> {
   );
   console.log(
     `filled in ${((performance.now() - began) / 1000).toFixed(0)} s: ${String(row?.[1])} spans in ${String(row?.[0])} parts`,
+  );
+}
+
+async function writeLargeTrace(store: OpenStore, startNano: number): Promise<void> {
+  const start = BigInt(Math.round(startNano));
+  await store.writer.writeSpans(
+    Array.from({ length: 10_000 }, (_, at) =>
+      span({
+        traceId: LARGE_TRACE,
+        resource: { 'service.name': `service-${at % 20}` },
+        startTimeUnixNano: start + BigInt(at) * 1_000n,
+        endTimeUnixNano: start + BigInt(at) * 1_000n + 500_000n,
+        attributes: { 'attribute.key.1': `value-${at % 1000}`, at: BigInt(at) },
+      }),
+    ),
   );
 }
 
@@ -192,7 +220,7 @@ async function settled(store: OpenStore): Promise<void> {
 }
 
 /** Parameters from the data itself, spread over it. */
-async function sample(store: OpenStore): Promise<readonly Sample[]> {
+async function sample(store: OpenStore, spans: number): Promise<readonly Sample[]> {
   const some = Math.max(1, Math.floor(spans / 10 / 400));
   const roots = await store.engine.rows(
     `SELECT lower(hex(trace_id)), lower(hex(span_id)), service, name, mapKeys(attributes)[1], mapValues(attributes)[1],
@@ -230,24 +258,24 @@ async function sample(store: OpenStore): Promise<readonly Sample[]> {
   });
 }
 
-async function askAll(store: OpenStore, samples: readonly Sample[]): Promise<Answers> {
-  const answers = new Map<string, readonly number[]>();
+async function askAll(store: OpenStore, samples: readonly Sample[]): Promise<Asked> {
+  const asked = new Map<string, Answers>();
+  const pid = (store.engine as ChdbEngine).pid ?? 0;
   for (const { name, ask } of QUESTIONS) {
     for (const one of samples.slice(0, 2)) await ask(store, one);
-    const times: number[] = [];
+    const ms: number[] = [];
+    const cpuBefore = cpuSeconds(pid);
     const until = performance.now() + Number(values.seconds) * 1000;
     for (const one of samples) {
       const began = performance.now();
       await ask(store, one);
-      times.push(performance.now() - began);
+      ms.push(performance.now() - began);
       if (performance.now() > until) break;
     }
-    answers.set(
-      name,
-      times.sort((a, b) => a - b),
-    );
+    const cpuMs = ((cpuSeconds(pid) - cpuBefore) * 1000) / ms.length;
+    asked.set(name, { ms: ms.sort((a, b) => a - b), cpuMs });
   }
-  return answers;
+  return asked;
 }
 
 function ingestInto(url: string): { readonly stop: () => Promise<void> } {
@@ -272,21 +300,46 @@ function ingestInto(url: string): { readonly stop: () => Promise<void> } {
   };
 }
 
-function print(alone: Answers, busy: Answers | undefined): void {
-  const cell = (times: readonly number[] | undefined) =>
-    times === undefined ? '-' : `${at(times, 0.5).toFixed(1)} / ${at(times, 0.95).toFixed(1)}`;
-  console.log(
-    `| ms, p50 / p95 | target | alone | ${values.ingest} spans/s coming in | ratio of p50 | n |\n|---|---|---|---|---|---|`,
-  );
-  for (const { name, target } of QUESTIONS) {
-    const own = alone.get(name) ?? [];
+function print(spans: number, alone: Asked, busy: Asked | undefined): void {
+  const header = ['', 'target', 'alone', 'CPU ms', `${values.ingest} spans/s coming in`, 'ratio of p50', 'n'];
+  const rows = QUESTIONS.map(({ name, target }) => {
+    const own = alone.get(name);
     const other = busy?.get(name);
-    const ratio = other === undefined ? '-' : (at(other, 0.5) / at(own, 0.5)).toFixed(2);
-    console.log(
-      `| ${name} | ${target?.join(' / ') ?? ''} | ${cell(own)} | ${cell(other)} | ${ratio} | ${own.length} |`,
-    );
-  }
-  console.log(`load ${loadAverage()}`);
+    const ratio = own && other ? (at(other.ms, 0.5) / at(own.ms, 0.5)).toFixed(2) : '-';
+    const cpu = own?.cpuMs.toFixed(0) ?? '-';
+    return [name, target?.join(' / ') ?? '', cell(own), cpu, cell(other), ratio, String(own?.ms.length ?? 0)];
+  });
+  console.log(`${spans} spans; ms, p50 / p95; load ${loadAverage()}`);
+  printTable([header, ...rows]);
+}
+
+function printGrowth(bySize: ReadonlyMap<number, Asked>): void {
+  console.log('How each grows; ms, p50 / p95, alone');
+  printTable([
+    ['', ...sizes.map((spans) => `${spans / 1e6} M`), 'p50, last to first'],
+    ...QUESTIONS.map(({ name }) => {
+      const answers = sizes.map((spans) => bySize.get(spans)?.get(name));
+      const [first, last] = [answers[0], answers.at(-1)].map((one) => at(one?.ms ?? [], 0.5));
+      return [name, ...answers.map(cell), ((last ?? NaN) / (first ?? NaN)).toFixed(2)];
+    }),
+  ]);
+}
+
+function printTable([header = [], ...rows]: readonly (readonly string[])[]): void {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  console.log([line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n'));
+}
+
+function printMemory(store: OpenStore): void {
+  const mb = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
+  const { pid = 0 } = store.engine as ChdbEngine;
+  console.log(
+    `peak RSS of the engine ${mb(peakRss(pid))}, of this process ${mb(peakRss(process.pid))}; on disk ${mb(bytesBelow(folder))}`,
+  );
+}
+
+function cell(answers: Answers | undefined): string {
+  return answers ? `${at(answers.ms, 0.5).toFixed(1)} / ${at(answers.ms, 0.95).toFixed(1)}` : '-';
 }
 
 function at(sorted: readonly number[], quantile: number): number {

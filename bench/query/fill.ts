@@ -1,47 +1,79 @@
 import { decodeTraces } from '../../backend/collector/otlp-traces.ts';
 import { spansOf } from '../../backend/store/derived.ts';
+import { columnList } from '../../backend/store/engine.ts';
 import type { OpenStore } from '../../backend/store/open-store.ts';
 import { SpanColumns } from '../../backend/store/span-columns.ts';
-import { makeBodies } from '../ingest/otlp-bodies.ts';
+import { makeBodies, type Shape } from '../ingest/otlp-bodies.ts';
 
 /** Ten million spans stand for six hours, as in the other benches. */
 export const NANO_PER_SPAN = (6 * 3600 * 1e9) / 10_000_000;
 const SLICE = 250_000;
 const ROWS_PER_INSERT = 50_000;
 
-/**
- * Fills the store with `spans` spans of the Jaeger shape from `startNano` on, a slice at a time: the first goes the road of every
- * span, decoder, writer and roll-ups; each further one is made from it by the engine, with ids of its own, later by a slice, and
- * with what the first lacks: `user.id` on each root, one of 100,000, and on every tenth root a link to a trace of the slice before.
- */
+/** As `Filler`, all at once, Jaeger's shape. */
 export async function fill(store: OpenStore, spans: number, startNano: number): Promise<void> {
-  const slice = Math.min(SLICE, spans);
-  const bodies = makeBodies('jaeger', slice / ROWS_PER_INSERT, ROWS_PER_INSERT);
-  const columns = new SpanColumns();
-  for (const [at, body] of bodies.entries()) {
-    body.refresh(at, startNano + at * ROWS_PER_INSERT * NANO_PER_SPAN, ROWS_PER_INSERT * NANO_PER_SPAN);
-    columns.clear();
-    decodeTraces(body.bytes, columns);
-    await store.writer.writeSpanColumns(columns);
+  await new Filler(store, 'jaeger', startNano, spans).to(spans);
+}
+
+/**
+ * Fills a store with spans from `startNano` on, a slice at a time, and farther whenever it is asked to: the first slice goes the road
+ * of every span, decoder, writer and roll-ups; each further one is made from it by the engine, with ids of its own, later by a slice,
+ * and with what the first lacks: `user.id` on each root, one of 100,000, and on every tenth root a link to a trace of the slice before.
+ */
+export class Filler {
+  readonly #store: OpenStore;
+  readonly #shape: Shape;
+  readonly startNano: number;
+  readonly #slice: number;
+  #slices = 0;
+  #columns: readonly string[] = [];
+
+  /** `least`: how many spans it will be at the first. */
+  constructor(store: OpenStore, shape: Shape, startNano: number, least: number) {
+    this.#store = store;
+    this.#shape = shape;
+    this.startNano = startNano;
+    // The first slice lacks what questions ask for.
+    this.#slice = Math.min(SLICE, Math.ceil(least / 4));
   }
-  const names = spansOf(columns).columns;
-  const seed = `start < ${timeOf(startNano + slice * NANO_PER_SPAN)}`;
-  for (let number = 1; number * slice < spans; number += 1) {
-    const shiftNano = number * slice * NANO_PER_SPAN;
-    const select = names.map(
+
+  async to(spans: number): Promise<void> {
+    if (this.#slices === 0) await this.#first();
+    for (; this.#slices * this.#slice < spans; this.#slices += 1) await this.#copy(this.#slices);
+  }
+
+  async #first(): Promise<void> {
+    const rows = Math.min(ROWS_PER_INSERT, this.#slice);
+    const bodies = makeBodies(this.#shape, Math.ceil(this.#slice / rows), rows);
+    const columns = new SpanColumns();
+    for (const [at, body] of bodies.entries()) {
+      const spread = rows * NANO_PER_SPAN;
+      body.refresh(at, this.startNano + at * spread, spread);
+      columns.clear();
+      decodeTraces(body.bytes, columns);
+      await this.#store.writer.writeSpanColumns(columns);
+    }
+    this.#columns = spansOf(columns).columns;
+    this.#slices = 1;
+  }
+
+  async #copy(number: number): Promise<void> {
+    const shiftNano = number * this.#slice * NANO_PER_SPAN;
+    const end = timeOf(this.startNano + this.#slice * NANO_PER_SPAN);
+    const select = this.#columns.map(
       (name) => `${CHANGED[name]?.(number, shiftNano) ?? `\`${name}\``} AS \`new.${name}\``,
     );
-    await store.engine.command(
-      `INSERT INTO spans (${names.map((name) => `\`${name}\``).join(', ')}) SELECT ${select.join(', ')} FROM spans WHERE ${seed} SETTINGS max_threads = 2`,
+    const { engine } = this.#store;
+    await engine.command(
+      `INSERT INTO spans (${columnList(this.#columns)}) SELECT ${select.join(', ')} FROM spans WHERE start < ${end} SETTINGS max_threads = 2`,
     );
-    await store.engine.command(
+    await engine.command(
       `INSERT INTO links (to_trace_id, to_span_id, from_trace_id, from_span_id, from_service, from_start)
        SELECT ${traceIdOf(number - 1)}, ${spanIdOf('span_id', number - 1)}, ${traceIdOf(number)}, ${spanIdOf('span_id', number)}, service, ${startOf(shiftNano)}
-       FROM spans WHERE ${seed} AND ${LINKED}`,
+       FROM spans WHERE start < ${end} AND ${LINKED}`,
     );
-    await store.engine.command(
-      `INSERT INTO red SELECT minute + ${Math.round(shiftNano / 1e9)} AS minute, * EXCEPT minute FROM red
-       WHERE minute < ${timeOf(startNano + slice * NANO_PER_SPAN)}`,
+    await engine.command(
+      `INSERT INTO red SELECT minute + ${Math.round(shiftNano / 1e9)} AS minute, * EXCEPT minute FROM red WHERE minute < ${end}`,
     );
   }
 }
