@@ -21,7 +21,7 @@ import {
   type TraceState,
 } from '@opentelemetry/api';
 import { isTimeInput, monotonicMs, toMonotonicMs } from './clock.ts';
-import { hexToWord, randomWord, wordToHex } from './ids.ts';
+import { hexToWord, randomWord, sampledTraceparent, wordToHex } from './ids.ts';
 import type { JournalWriter, RawIds } from './journal-writer.ts';
 import { CheckedSpanContext, type IdWords } from './span-context.ts';
 import type { StartForm } from './start-form.ts';
@@ -154,18 +154,23 @@ export class JournalSpan implements Span, RawIds {
     this.#valuesAtStart = values;
   }
 
-  /** Hex, which its children take over: it is made once a trace, however many of its spans are asked for it. */
-  get traceId(): string {
-    if (this.#traceId === '')
-      this.#traceId = wordToHex(this.t0) + wordToHex(this.t1) + wordToHex(this.t2) + wordToHex(this.t3);
+  /** The trace id as hex if somebody has asked for it, else ''. */
+  get knownTraceId(): string {
     return this.#traceId;
+  }
+
+  /** As headers say it (W3C Trace Context), and answers as `traceresponse`. */
+  get traceparent(): string {
+    return sampledTraceparent(this);
   }
 
   spanContext(): SpanContext {
     if (this.#context) return this.#context;
+    if (this.#traceId === '')
+      this.#traceId = wordToHex(this.t0) + wordToHex(this.t1) + wordToHex(this.t2) + wordToHex(this.t3);
     const spanId = wordToHex(this.s0) + wordToHex(this.s1);
     this.#context = new CheckedSpanContext(
-      { traceId: this.traceId, spanId, traceFlags: SAMPLED },
+      { traceId: this.#traceId, spanId, traceFlags: SAMPLED },
       this.traceState,
       false,
     );

@@ -73,7 +73,7 @@ export class JournalTracer implements Tracer {
     if (parent instanceof JournalSpan) {
       const { t0, t1, t2, t3, s0, s1 } = parent;
       if (!this.#sampler.isSampled(SAMPLED, t0, t1, t2, t3)) return unsampled(parent.spanContext());
-      return new JournalSpan(home, t0, t1, t2, t3, s0, s1, parent.traceId, parent.traceState);
+      return new JournalSpan(home, t0, t1, t2, t3, s0, s1, parent.knownTraceId, parent.traceState);
     }
     const given = parent?.spanContext();
     if (given === undefined || !isValid(given)) return this.#makeRoot(home);

@@ -9,6 +9,7 @@ import {
   type TraceState,
 } from '@opentelemetry/api';
 import { readByte, readWord, wasHex } from './ids.ts';
+import { JournalSpan } from './journal-span.ts';
 import { isValid, ReadSpanContext, SpanOver } from './span-context.ts';
 import { isSuppressed } from './suppress.ts';
 
@@ -17,15 +18,21 @@ export const TRACESTATE = 'tracestate';
 
 export const traceContextPropagator: TextMapPropagator = {
   inject(context: Context, carrier: unknown, setter: TextMapSetter) {
-    const spanContext = trace.getSpanContext(context);
-    if (!spanContext || isSuppressed(context) || !isValid(spanContext)) return;
+    const span = trace.getSpan(context);
+    if (!span || isSuppressed(context)) return;
+    if (span instanceof JournalSpan) {
+      setter.set(carrier, TRACEPARENT, span.traceparent);
+      injectState(span.traceState, carrier, setter);
+      return;
+    }
+    const spanContext = span.spanContext();
+    if (!isValid(spanContext)) return;
     setter.set(
       carrier,
       TRACEPARENT,
       `00-${spanContext.traceId}-${spanContext.spanId}-${flagsToHex(spanContext.traceFlags)}`,
     );
-    const state = spanContext.traceState?.serialize();
-    if (state) setter.set(carrier, TRACESTATE, state);
+    injectState(spanContext.traceState, carrier, setter);
   },
 
   extract(context: Context, carrier: unknown, getter: TextMapGetter) {
@@ -37,6 +44,11 @@ export const traceContextPropagator: TextMapPropagator = {
 
   fields: () => [TRACEPARENT, TRACESTATE],
 };
+
+function injectState(traceState: TraceState | undefined, carrier: unknown, setter: TextMapSetter): void {
+  const state = traceState?.serialize();
+  if (state) setter.set(carrier, TRACESTATE, state);
+}
 
 /**
  * `version "-" trace-id "-" parent-id "-" trace-flags`, lower-case hex only (section 3.2). Version ff is invalid; version 00

@@ -3,6 +3,8 @@ import { EventEmitter } from 'node:events';
 import { test } from 'node:test';
 import {
   context as contextApi,
+  createTraceState,
+  defaultTextMapSetter,
   ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
@@ -99,6 +101,22 @@ void test('a span that ends twice is recorded once, and says nothing after its e
   assert.equal(spans.length, 1);
   assert.equal(orphans, 0);
   assert.deepEqual([spans[0]?.name, spans[0]?.attributes, spans[0]?.status.code], ['once', {}, 0]);
+});
+
+void test('a header says the ids and the state of the span', () => {
+  using temporary = startTemporaryTracing();
+  const { tracing } = temporary;
+  const traceState = createTraceState('vendor=1');
+  const remote = { traceId: 'ab'.repeat(16), spanId: 'cd'.repeat(8), traceFlags: 1, traceState };
+  for (const parent of [ROOT_CONTEXT, trace.setSpanContext(ROOT_CONTEXT, remote)])
+    for (let i = 0; i < 100; i++) {
+      const span = tracing.tracer().startSpan('s', {}, parent);
+      const headers: Record<string, string> = {};
+      tracing.propagator.inject(trace.setSpan(parent, span), headers, defaultTextMapSetter);
+      const { traceId, spanId } = span.spanContext();
+      const state = parent === ROOT_CONTEXT ? {} : { tracestate: 'vendor=1' };
+      assert.deepEqual(headers, { traceparent: `00-${traceId}-${spanId}-01`, ...state });
+    }
 });
 
 void test('ok is final, and unset changes nothing', () => {

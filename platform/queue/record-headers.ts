@@ -12,14 +12,34 @@ export function encodeHeaders(headers: RecordHeaders): Buffer {
   const bytes = Buffer.allocUnsafe(size);
   let at = 0;
   for (const [name, value] of headers) {
-    const nameLength = bytes.write(name, at + 4);
+    const nameLength = putText(bytes, name, at + 4);
     bytes.writeUInt32LE(nameLength, at);
     at += 4 + nameLength;
     bytes.writeUInt32LE(value.length, at);
-    value.copy(bytes, at + 4);
+    putBytes(bytes, value, at + 4);
     at += 4 + value.length;
   }
   return bytes;
+}
+
+/** Up to this many a loop costs less than a call into C++. */
+const FEW = 64;
+
+/** UTF-8; returns its length. */
+function putText(bytes: Buffer, text: string, at: number): number {
+  const { length } = text;
+  if (length > FEW) return bytes.write(text, at);
+  for (let i = 0; i < length; i += 1) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) return bytes.write(text, at);
+    bytes[at + i] = code;
+  }
+  return length;
+}
+
+function putBytes(bytes: Buffer, value: Buffer, at: number): void {
+  if (value.length > FEW) value.copy(bytes, at);
+  else for (let i = 0; i < value.length; i += 1) bytes[at + i] = value[i] as number;
 }
 
 export function decodeHeaders(bytes: Buffer): RecordHeaders {
@@ -44,6 +64,8 @@ export function headerText(headers: RecordHeaders, name: string): string | undef
  * formats disagree, W3C wins, then B3.
  */
 export function extractContext(headers: RecordHeaders): Context {
+  // Else each format looks for each of its names.
+  if (!headers.some(([name]) => isContextHeader(name))) return ROOT_CONTEXT;
   return anyFormat.extract(ROOT_CONTEXT, headers, getter);
 }
 

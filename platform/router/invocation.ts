@@ -34,6 +34,7 @@ import {
   URL_SCHEME,
   USER_AGENT_ORIGINAL,
 } from '../../function/span/attributes.ts';
+import { JournalSpan } from '../../function/span/journal-span.ts';
 import { SpanOver } from '../../function/span/span-context.ts';
 import type { Failure } from '../../server/failure.ts';
 import type { InstanceEnd, Lease } from '../executor/client.ts';
@@ -89,7 +90,9 @@ export class Invocation {
 
   /** Trace Context level 2, `traceresponse`; '' when there is no trace, or the caller has opened its span itself. */
   get traceresponse(): string {
-    if (this.isCallersAttempt) return '';
+    const span = this.#server;
+    if (span === undefined) return '';
+    if (span instanceof JournalSpan) return span.traceparent;
     const { traceId, spanId, traceFlags } = this.spanContext;
     if (traceId === INVALID_SPAN_CONTEXT.traceId) return '';
     return `00-${traceId}-${spanId}-0${traceFlags & 1}`;

@@ -1,4 +1,5 @@
 import type { Context } from '@opentelemetry/api';
+import { NOWHERE, UnderWay, type Placed } from '../../function/span/under-way.ts';
 import { Failure } from '../../server/failure.ts';
 import type { Call, Answer, RouterClient } from './client.ts';
 import type { ClientRequest, ClientResponse } from './client-side.ts';
@@ -29,7 +30,9 @@ export function createLocalClient(enter: Enter): RouterClient {
 }
 
 /** One call: request and response in one, for nothing of it is a stream. */
-export class LocalCall implements ClientRequest, ClientResponse {
+export class LocalCall implements ClientRequest, ClientResponse, Placed {
+  /** Among those that its signal would stop. */
+  place = NOWHERE;
   readonly method: string;
   readonly url: string;
   readonly context: Context | undefined;
@@ -69,8 +72,8 @@ export class LocalCall implements ClientRequest, ClientResponse {
     this.url = path;
     this.context = call.context;
     this.#timer = setTimeout(onTimeout, call.timeoutMs ?? DEFAULT_TIMEOUT_MS, this);
-    call.signal?.addEventListener('abort', this.#onAbort);
-    if (call.signal?.aborted) this.#onAbort();
+    if (call.signal?.aborted) this.stopped();
+    else if (call.signal) stoppedBy(call.signal).add(this);
   }
 
   get isOver(): boolean {
@@ -149,12 +152,13 @@ export class LocalCall implements ClientRequest, ClientResponse {
     );
   }
 
-  readonly #onAbort = () =>
+  stopped(): void {
     this.#fail(
       new Failure('router', 'client_disconnect', `cannot call function [${this.#name}]: stopped`, {
         cause: this.#call.signal?.reason,
       }),
     );
+  }
 
   #fail(failure: Failure): void {
     if (this.#isOver) return;
@@ -166,8 +170,30 @@ export class LocalCall implements ClientRequest, ClientResponse {
   #over(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
-    this.#call.signal?.removeEventListener('abort', this.#onAbort);
+    if (this.#call.signal) stoppedBy(this.#call.signal).delete(this);
   }
+}
+
+const callsOf = new WeakMap<AbortSignal, UnderWay<LocalCall>>();
+
+/**
+ * The calls that a signal stops. It has one listener for all of them: a trigger's signal lives as long as the trigger, each listener
+ * that was ever removed from it refers to the one after, and once one of them has grown old, every message behind it outlives the young
+ * generation with all that hangs on it. (And adding and removing one costs more than what is done here.)
+ */
+function stoppedBy(signal: AbortSignal): UnderWay<LocalCall> {
+  const known = callsOf.get(signal);
+  if (known) return known;
+  const calls = new UnderWay<LocalCall>();
+  callsOf.set(signal, calls);
+  signal.addEventListener(
+    'abort',
+    () => {
+      for (const call of Array.from(calls)) call.stopped();
+    },
+    { once: true },
+  );
+  return calls;
 }
 
 const LOOPBACK = { remoteAddress: '127.0.0.1' };
