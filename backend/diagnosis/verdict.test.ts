@@ -98,6 +98,22 @@ function greeting(
 
 const healthy = Array.from({ length: 6 }, (_, i) => greeting(`healthy${i}`, {}, { after: 40, ms: i / 4 }));
 
+const LOST = { process: null, try1: null, image1: null, send: null };
+const STRAYS = [
+  [
+    sketch({ trace: 's', id: 'root', kind: server, service: 'router', at: [15, 22] }),
+    sketch({
+      trace: 's',
+      id: 'ran',
+      parent: 'root',
+      name: 'image',
+      kind: server,
+      fn: 'image',
+      at: [16, 21],
+    }),
+  ],
+];
+
 interface Case {
   readonly name: string;
   readonly spans: readonly SpanData[];
@@ -416,6 +432,26 @@ const CASES: readonly Case[] = [
     outcome: 'failed',
   },
   {
+    name: 'a bad deploy after others that were bad as well',
+    spans: newVersion('x', '5', thrown),
+    others: [
+      ...healthy,
+      ...['2', '3', '4'].flatMap((version) => [newVersion(`y${version}`, version, thrown)]),
+    ],
+    expected: ['bad deploy', 'image'],
+  },
+  {
+    name: 'a version that fails as others did now and then is no bad deploy',
+    spans: newVersion('x', '5', thrown),
+    others: [
+      ...['2', '3', '4'].flatMap((version) => [
+        newVersion(`a${version}`, version, thrown),
+        newVersion(`b${version}`, version, {}),
+      ]),
+    ],
+    expected: ['thrown', 'image'],
+  },
+  {
     name: 'a bad deploy: it does not load',
     spans: greeting('x', {
       try1: failedTry('specialization_failed'),
@@ -523,21 +559,15 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'lost context: what is missing here began by itself meanwhile',
-    spans: greeting('x', { process: null, try1: null, image1: null, send: null }),
-    strays: [
-      [
-        sketch({ trace: 's', id: 'root', kind: server, service: 'router', at: [15, 22] }),
-        sketch({
-          trace: 's',
-          id: 'ran',
-          parent: 'root',
-          name: 'image',
-          kind: server,
-          fn: 'image',
-          at: [16, 21],
-        }),
-      ],
-    ],
+    spans: greeting('x', LOST),
+    strays: STRAYS,
+    expected: ['lost context', 'greeter'],
+  },
+  {
+    name: 'lost context: as it was lost in a third of the other runs',
+    spans: greeting('x', LOST),
+    others: [...healthy, ...['a', 'b', 'c'].map((name) => greeting(name, LOST))],
+    strays: STRAYS,
     expected: ['lost context', 'greeter'],
   },
   {

@@ -459,6 +459,9 @@ function storm(cause: Cause): Cause | undefined {
   };
 }
 
+/** Of the runs of a version that does well, at least so many do. */
+const WELL = 0.8;
+
 /** Every run with this version fails, and runs with another do not. */
 function badVersion(cause: Cause, { run, others }: Evidence): Cause | undefined {
   if (!['thrown', 'wrong status', 'exited', 'killed', 'out of memory', 'timeout'].includes(cause.kind))
@@ -466,13 +469,18 @@ function badVersion(cause: Cause, { run, others }: Evidence): Cause | undefined 
   const version = run.versions.get(cause.owner);
   if (version === undefined || version === '') return undefined;
   const ofFunction = others.filter((other) => other.versions.has(cause.owner));
-  const same = ofFunction.filter((other) => other.versions.get(cause.owner) === version);
-  const before = ofFunction.filter((other) => other.versions.get(cause.owner) !== version);
   const isGood = (other: (typeof others)[number]) =>
     !other.nodes.some((node) => isError(node.span) && ownerOf(node) === cause.owner);
+  const byVersion = Map.groupBy(ofFunction, (other) => other.versions.get(cause.owner) ?? '');
+  const same = byVersion.get(version) ?? [];
+  // Bad versions before this one do not make it better.
+  const good = [...byVersion].find(
+    ([other, runs]) =>
+      other !== version && runs.length >= 2 && runs.filter(isGood).length >= runs.length * WELL,
+  );
+  if (!good || same.some(isGood)) return undefined;
+  const [old, before] = good;
   const goodBefore = before.filter(isGood);
-  if (same.some(isGood) || goodBefore.length < 2 || goodBefore.length < before.length * 0.8) return undefined;
-  const old = goodBefore[0]?.versions.get(cause.owner) ?? '';
   return {
     ...cause,
     kind: 'bad deploy',
@@ -480,7 +488,7 @@ function badVersion(cause: Cause, { run, others }: Evidence): Cause | undefined 
     score: ABOVE,
     sentences: [
       sentence(
-        `All ${same.length + 1} runs with version ${version} of ${cause.owner} failed, ${goodBefore.length} of ${before.length} with an earlier one did well.`,
+        `All ${same.length + 1} runs with version ${version} of ${cause.owner} failed, ${goodBefore.length} of ${before.length} with version ${old} did well.`,
         cause.nodes,
         [amount('failed', same.length + 1), amount('well before', goodBefore.length)],
       ),

@@ -18,6 +18,9 @@ export function structureCauses(evidence: Evidence): Cause[] {
   );
 }
 
+/** What so many have is usual. More would let a context that is lost now and then hide itself: the runs that lost it look healthy too. */
+const USUAL = 0.6;
+
 /**
  * Healthy runs have a function that this one lacks, and a trace with just that function began and ended inside the time of a handler
  * here: the call was made, and did not carry the context.
@@ -28,7 +31,7 @@ function lostContext({ run, others, strays }: Evidence): Cause | undefined {
   const usual = new Set(
     healthy
       .flatMap((other) => [...other.versions.keys()])
-      .filter((name) => healthy.filter((other) => other.versions.has(name)).length >= healthy.length * 0.8),
+      .filter((name) => healthy.filter((other) => other.versions.has(name)).length >= healthy.length * USUAL),
   );
   const missing = [...usual].filter((name) => !run.versions.has(name));
   if (missing.length === 0) return undefined;
