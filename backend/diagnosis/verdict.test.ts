@@ -443,12 +443,10 @@ const CASES: readonly Case[] = [
   {
     name: 'a version that fails as others did now and then is no bad deploy',
     spans: newVersion('x', '5', thrown),
-    others: [
-      ...['2', '3', '4'].flatMap((version) => [
-        newVersion(`a${version}`, version, thrown),
-        newVersion(`b${version}`, version, {}),
-      ]),
-    ],
+    others: ['2', '3', '4'].flatMap((version) => [
+      newVersion(`a${version}`, version, thrown),
+      newVersion(`b${version}`, version, {}),
+    ]),
     expected: ['thrown', 'image'],
   },
   {
