@@ -54,7 +54,7 @@ export async function demo(options: DemoOptions): Promise<string> {
   );
   if (options.fault !== undefined) return trace;
 
-  print('\nOne of each fault:');
+  print('\nOne of each fault; the platform warns of the instances that die:');
   const sent: { kind: Fault; traceId: string }[] = [];
   for (const [i, kind] of FAULTS.entries())
     sent.push({ kind, traceId: await greet(endpoints.router, kind, i + 1) });

@@ -72,7 +72,8 @@ async function test(context: CliContext, flags: TestFlags): Promise<void> {
   context.out.bytes(answer);
   if (requestId !== null) context.out.remark(`\nrequest id ${requestId}`);
   if (traceId !== undefined) context.out.remark(`trace id   ${traceId}`);
-  if (status >= 400 && flags.why !== true && traceId !== undefined)
+  const isMissing = platformError(answer)?.reason === 'not_found';
+  if (status >= 400 && !isMissing && flags.why !== true && traceId !== undefined)
     context.out.remark(`why        spoor why ${traceId}`);
   if (flags.trace === true || flags.why === true) {
     if (traceId === undefined) context.out.warn('the answer names no trace');

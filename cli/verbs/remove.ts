@@ -40,11 +40,12 @@ export async function mustBeThere<K extends Kind>(
   const found = await client.get(kind, reference);
   if (found) return found;
   const names = (await client.list(kind, reference.namespace)).map(({ metadata }) => metadata.name);
-  throw new Failure(
-    'spec',
-    'not_found',
-    `cannot find ${describe(kind, reference)}: there is none${meant(reference.name, names) || `. \`spoor ${VERBS_OF[kind]} list\` shows those there are`}`,
-  );
+  const verbs = `\`spoor ${VERBS_OF[kind]}`;
+  const advice =
+    names.length === 0
+      ? `. ${verbs} create --help\` shows how to make one`
+      : meant(reference.name, names) || `. ${verbs} list\` shows those there are`;
+  throw new Failure('spec', 'not_found', `cannot find ${describe(kind, reference)}: there is none${advice}`);
 }
 
 /** Under which name a person finds the verbs of each kind. */
