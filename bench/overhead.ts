@@ -5,9 +5,13 @@
  *     node bench/overhead.ts [rounds] [requests a second] [part of a name]       default 5 rounds, 12,000
  *
  * Every variant in a process of its own, in turn within each round: as many requests as it takes from 32 connections, then a fixed
- * rate. The load, the sink and the agent share the other core. Round by round a variant is held against what it adds to. Our own two
+ * rate. The load, the sink and the agent share the other core. Round by round a variant is held against what it adds to. Our own
  * differ by less than the machine does from one minute to the next, so they live side by side, warmed up for longer, and are asked
- * in turn for a second at a time; their figures are medians of such pairs. Five rounds take six minutes.
+ * in turn for half a second at a time; their figures are medians of such turns. With them lives a second one with tracing off: what it
+ * differs by from the first is noise. Five rounds take eight minutes.
+ *
+ * Where a variant keeps its core less than 95 % busy at most, its requests a second are those of the load and the agent beside it; then
+ * what a core of its own could serve is what its CPU a request says.
  *
  * Last it says of each target whether it was reached. Absolute ones hold for a machine where two clock reads take 75 ns, and are
  * scaled by what they take here.
@@ -45,16 +49,18 @@ const FRAMEWORK = resolve(
 );
 const OFF = 'environment, tracing off';
 const ON = 'environment, tracing on';
+const OFF_AGAIN = 'environment, tracing off, again';
 const HTTP = 'node:http';
 const HTTP_OTEL = 'node:http, OpenTelemetry';
 const GOOGLE = 'functions-framework';
 const CONNECTIONS = 32;
 const SECONDS = 2.5;
 const WARM_UP_SECONDS = 1.5;
-/** Of a pair, how long it is warmed up, and for how long and how often each of both is asked in turn. */
-const PAIR_WARM_UP_SECONDS = 3;
-const PAIR_SECONDS = 1;
-const PAIR_TURNS = 6;
+/** Of those side by side, how long each is warmed up, and for how long and how often it is asked in turn. */
+const SIDE_BY_SIDE = [OFF, ON, OFF_AGAIN];
+const TURN_WARM_UP_SECONDS = 3;
+const TURN_SECONDS = 0.5;
+const TURNS = 10;
 const START_TIMEOUT_MS = 20_000;
 
 interface Variant {
@@ -83,6 +89,7 @@ async function compare(rounds: number, rate: number, only: string): Promise<void
   const variants: Readonly<Record<string, Variant>> = {
     [OFF]: { args: [program], isEnvironment: true },
     [ON]: { args: [program], isEnvironment: true, isTraced: true, over: OFF },
+    [OFF_AGAIN]: { args: [program], isEnvironment: true, over: OFF },
     [HTTP]: { args: [HELLO] },
     [HTTP_OTEL]: { args: ['--require', OTEL, HELLO], over: HTTP },
     [GOOGLE]: { args: [FRAMEWORK, '--target=hello', `--source=${HELLO}`] },
@@ -106,19 +113,14 @@ async function compare(rounds: number, rate: number, only: string): Promise<void
     for (let round = 0; round < rounds; round++) {
       yardsticks.push(yardstickNs());
       const around = { folder, collector, loader, rate };
-      const isPair = costs.has(ON) && costs.has(OFF);
-      if (isPair)
-        for (const [off, on] of await measurePair(
-          variants[OFF] as Variant,
-          variants[ON] as Variant,
-          around,
-        )) {
-          costs.get(OFF)?.push(off);
-          costs.get(ON)?.push(on);
-        }
+      const ours = SIDE_BY_SIDE.filter((name) => costs.has(name));
+      const turns = await measureInTurn(
+        ours.map((name) => variants[name] as Variant),
+        around,
+      );
+      ours.forEach((name, i) => costs.get(name)?.push(...(turns[i] as Cost[])));
       for (const [name, list] of costs)
-        if (!isPair || (name !== ON && name !== OFF))
-          list.push(await measure(variants[name] as Variant, around));
+        if (!ours.includes(name)) list.push(await measure(variants[name] as Variant, around));
     }
   } finally {
     beside.kill('SIGKILL');
@@ -140,6 +142,7 @@ function print(
     [
       'median [min..max]',
       'req/s at most',
+      'of its core',
       'CPU µs/req',
       'added',
       `CPU µs/req at ${rate}/s`,
@@ -161,6 +164,7 @@ function print(
     rows.push([
       name,
       spread(list.map((cost) => cost.saturated.perSecond)),
+      `${median(list.map(busyShare)).toFixed(0)} %`,
       spread(
         list.map((cost) => cost.saturatedCpuUs),
         1,
@@ -180,7 +184,12 @@ function print(
   console.log(table(rows));
 }
 
-/** The targets of acceptance, one line each. */
+/** Of its core at saturation, in per cent. */
+function busyShare(cost: Cost): number {
+  return (cost.saturatedCpuUs * cost.saturated.perSecond) / 1e4;
+}
+
+/** The targets of acceptance, one line each, and beside those of on over off what off again is over off. */
 function judge(costs: ReadonlyMap<string, Cost[]>, yardstick: number, rate: number): void {
   const scale = REFERENCE_YARDSTICK_NS / yardstick;
   /** Of each round what `of` makes of two variants; the median. */
@@ -192,28 +201,43 @@ function judge(costs: ReadonlyMap<string, Cost[]>, yardstick: number, rate: numb
     });
     return values.length === 0 ? Number.NaN : median(values);
   };
+  const offOverOn = (on: Cost, off: Cost) => off.saturated.perSecond / on.saturated.perSecond;
+  const cpuRatio = (on: Cost, off: Cost) => on.steadyCpuUs / off.steadyCpuUs;
+  const p99Ms = (on: Cost, off: Cost) => on.steady.p99Ms - off.steady.p99Ms;
   const added = between(ON, OFF, (on, off) => on.saturatedCpuUs - off.saturatedCpuUs);
+  const noise = between(OFF_AGAIN, OFF, (again, off) => again.saturatedCpuUs - off.saturatedCpuUs);
   const addedByOtel = between(HTTP_OTEL, HTTP, (on, off) => on.saturatedCpuUs - off.saturatedCpuUs);
-  const targets: readonly (readonly [what: string, value: number, unit: string, most: number])[] = [
-    ['CPU that tracing adds to an invocation, scaled', added * scale, 'µs', 2],
+  type Target = readonly [what: string, value: number, unit: string, most: number, noise?: number];
+  const targets: readonly Target[] = [
+    ['CPU that tracing adds to an invocation, scaled', added * scale, 'µs', 2, noise * scale],
     ['the same, in what OpenTelemetry’s http instrumentation adds', added / addedByOtel, 'times', 0.1],
     [
       'requests a second at saturation, off over on',
-      between(ON, OFF, (on, off) => off.saturated.perSecond / on.saturated.perSecond),
+      between(ON, OFF, offOverOn),
       'times',
       1 / 0.9,
+      between(OFF_AGAIN, OFF, offOverOn),
+    ],
+    [
+      'CPU a request at saturation, on over off: the same for a core of its own',
+      between(ON, OFF, (on, off) => on.saturatedCpuUs / off.saturatedCpuUs),
+      'times',
+      1 / 0.9,
+      between(OFF_AGAIN, OFF, (again, off) => again.saturatedCpuUs / off.saturatedCpuUs),
     ],
     [
       `CPU at ${rate} requests a second, on over off`,
-      between(ON, OFF, (on, off) => on.steadyCpuUs / off.steadyCpuUs),
+      between(ON, OFF, cpuRatio),
       'times',
       1.05,
+      between(OFF_AGAIN, OFF, cpuRatio),
     ],
     [
       `p99 at ${rate} requests a second, on less off`,
-      between(ON, OFF, (on, off) => on.steady.p99Ms - off.steady.p99Ms),
+      between(ON, OFF, p99Ms),
       'ms',
       0.3,
+      between(OFF_AGAIN, OFF, p99Ms),
     ],
     [
       'requests a second of functions-framework untraced, over ours traced',
@@ -224,13 +248,14 @@ function judge(costs: ReadonlyMap<string, Cost[]>, yardstick: number, rate: numb
   ];
   const rows = targets
     .filter(([, value]) => !Number.isNaN(value))
-    .map(([what, value, unit, most]) => [
+    .map(([what, value, unit, most, noiseHere = Number.NaN]) => [
       what,
       `${value.toFixed(2)} ${unit}`,
       `at most ${most.toFixed(2)}`,
       value <= most ? 'reached' : 'MISSED',
+      Number.isNaN(noiseHere) ? '' : noiseHere.toFixed(2),
     ]);
-  if (rows.length > 0) console.log(`\n${table([['target', 'median', '', ''], ...rows])}`);
+  if (rows.length > 0) console.log(`\n${table([['target', 'median', '', '', 'off again'], ...rows])}`);
 }
 
 interface Around {
@@ -246,23 +271,33 @@ async function measure(variant: Variant, around: Around): Promise<Cost> {
   return costOf(await running.ask(SECONDS, undefined), await running.ask(SECONDS, around.rate));
 }
 
-/** Both alive at once and asked in turn, the one first and then the other. */
-async function measurePair(one: Variant, other: Variant, around: Around): Promise<[Cost, Cost][]> {
-  await using first = await start(one, around);
-  await using second = await start(other, around);
-  for (const running of [first, second]) await running.ask(PAIR_WARM_UP_SECONDS, undefined);
-  const inTurn = async (turn: number, rate: number | undefined): Promise<[Asked, Asked]> => {
-    if (turn % 2 === 0) return [await first.ask(PAIR_SECONDS, rate), await second.ask(PAIR_SECONDS, rate)];
-    const late = await second.ask(PAIR_SECONDS, rate);
-    return [await first.ask(PAIR_SECONDS, rate), late];
-  };
-  const pairs: [Cost, Cost][] = [];
-  for (let turn = 0; turn < PAIR_TURNS; turn++) {
-    const saturated = await inTurn(turn, undefined);
-    const steady = await inTurn(turn, around.rate);
-    pairs.push([costOf(saturated[0], steady[0]), costOf(saturated[1], steady[1])]);
+/** All alive at once and asked in turn, each time in another order. The costs of each. */
+async function measureInTurn(variants: readonly Variant[], around: Around): Promise<Cost[][]> {
+  await using stack = new AsyncDisposableStack();
+  const all: Running[] = [];
+  for (const variant of variants) all.push(stack.use(await start(variant, around)));
+  for (const running of all) await running.ask(TURN_WARM_UP_SECONDS, undefined);
+  const costs = all.map((): Cost[] => []);
+  for (let turn = 0; turn < TURNS; turn++) {
+    const saturated = await askInTurn(all, turn, undefined);
+    const steady = await askInTurn(all, turn, around.rate);
+    costs.forEach((list, i) => list.push(costOf(saturated[i] as Asked, steady[i] as Asked)));
   }
-  return pairs;
+  return costs;
+}
+
+async function askInTurn(
+  all: readonly Running[],
+  turn: number,
+  rate: number | undefined,
+): Promise<readonly Asked[]> {
+  const asked: Asked[] = [];
+  for (let i = 0; i < all.length; i++) {
+    // Forth and back, and each turn begins with another one.
+    const which = (turn + (turn % 2 === 0 ? i : all.length - i)) % all.length;
+    asked[which] = await (all[which] as Running).ask(TURN_SECONDS, rate);
+  }
+  return asked;
 }
 
 interface Asked {
