@@ -87,6 +87,17 @@ const HOSTILE: Readonly<Record<string, Buffer>> = {
       endSpan(6),
     ]),
   ),
+  'the same of a span that never ends, under two keys': journalOf(
+    Buffer.concat([
+      string(1, Buffer.alloc(32_000, 'x')),
+      string(2, Buffer.from('k')),
+      startSpan(
+        10,
+        words(...Array.from({ length: 3000 }, (_, i) => [1 + (i & 1), (1 << 8) | VALUE.interned]).flat()),
+        3000,
+      ),
+    ]),
+  ),
 };
 
 function nested(): Buffer {
