@@ -8,6 +8,24 @@ import { startBackendPart } from './backend.ts';
 import { startCollectorPart, type CollectorPartOptions } from './collector.ts';
 
 const TRACE_ID = 'ab'.repeat(16);
+const OPTIONS: Omit<CollectorPartOptions, 'data'> = {
+  host: '127.0.0.1',
+  otlpHttpPort: 0,
+  otlpGrpcPort: 0,
+  jaegerHttpPort: 0,
+  jaegerUdpPort: 0,
+  zipkinPort: 0,
+  samplingPort: 0,
+  clickhouseUrl: undefined,
+  token: undefined,
+};
+
+void test('a collector that others can reach wants a token', async () => {
+  await assert.rejects(startCollectorPart({ ...OPTIONS, data: '/nowhere', host: '0.0.0.0' }, silentLog()), {
+    reason: 'forbidden',
+    message: /cannot listen on 0\.0\.0\.0 without a token: set SPOOR_TOKEN/,
+  });
+});
 
 void test(
   'what a collector alone took in is there for the backend that opens its data later',
@@ -16,18 +34,7 @@ void test(
     const data = await mkdtemp(join(tmpdir(), 'spoor-collector-'));
     await using after = new AsyncDisposableStack();
     after.defer(() => rm(data, { recursive: true, force: true }));
-    const options: CollectorPartOptions = {
-      data,
-      host: '127.0.0.1',
-      otlpHttpPort: 0,
-      otlpGrpcPort: 0,
-      jaegerHttpPort: 0,
-      jaegerUdpPort: 0,
-      zipkinPort: 0,
-      samplingPort: 0,
-      clickhouseUrl: undefined,
-      token: undefined,
-    };
+    const options: CollectorPartOptions = { ...OPTIONS, data };
     {
       await using collector = await startCollectorPart(options, silentLog());
       assert.deepEqual(Object.keys(collector.endpoints).sort(), [

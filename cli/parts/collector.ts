@@ -1,3 +1,5 @@
+import { Failure } from '../../server/failure.ts';
+import { isLoopback } from '../../server/listen.ts';
 import type { Logger } from '../../server/log.ts';
 import { startCollector, type ExtraPort } from '../../backend/collector/collector.ts';
 import type { TailSampling } from '../../backend/collector/sampling/policies.ts';
@@ -32,6 +34,12 @@ export interface CollectorPart extends RunningPart {
 
 /** What takes spans in and stores them: in ClickHouse, where a backend elsewhere reads them, or below the data directory. */
 export async function startCollectorPart(options: CollectorPartOptions, log: Logger): Promise<CollectorPart> {
+  if (!isLoopback(options.host) && options.token === undefined)
+    throw new Failure(
+      'cli',
+      'forbidden',
+      `cannot listen on ${options.host} without a token: set SPOOR_TOKEN, or stay on 127.0.0.1`,
+    );
   const retention = { maxDays: options.keepDays, maxBytes: options.maxDiskBytes };
   const tailSampling = options.tailSampling !== undefined;
   await using starting = new AsyncDisposableStack();
