@@ -1,5 +1,6 @@
 import type { Context, SpanContext, Tracer } from '@opentelemetry/api';
 import { FAAS_NAME } from '../../function/span/attributes.ts';
+import { NOWHERE, type Placed } from '../../function/span/under-way.ts';
 import { Failure, toFailure } from '../../server/failure.ts';
 import type { FunctionResource } from '../spec/resources.ts';
 import type { InstanceEnd, Lease } from './client.ts';
@@ -361,7 +362,8 @@ class Member {
   }
 }
 
-class InstanceLease implements Lease {
+class InstanceLease implements Lease, Placed {
+  place = NOWHERE;
   readonly context: Context;
   readonly coldStart: boolean;
   readonly #pool: FunctionPool;

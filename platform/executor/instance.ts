@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { Context } from '@opentelemetry/api';
+import { UnderWay, type Placed } from '../../function/span/under-way.ts';
 import { Failure } from '../../server/failure.ts';
 import type { Logger } from '../../server/log.ts';
 import type { Environment, EnvVar, Reference, ResourceLimits } from '../spec/resources.ts';
@@ -75,7 +76,7 @@ export class Instance {
   /** Set when it is given its function. */
   fn: Reference | undefined;
   /** The invocations it is serving; a line of its output belongs to the only one of them, if there is only one. */
-  readonly underWay = new Set<{ readonly context: Context }>();
+  readonly underWay = new UnderWay<Placed & { readonly context: Context }>();
   /** Resolves when the instance is dead and its end file is written; never rejects. */
   readonly ended: Promise<InstanceEnd>;
   /** Resolves when it can be specialized; rejects with a Failure when it died or hung before. */
