@@ -173,8 +173,10 @@ export class JournalFile {
   }
 
   #prepareStaged(index: number, wasUsed: boolean): Segment | undefined {
+    // A new one is zeros already, of pages that are not touched before they are needed.
     if (this.#stagingBytes.length === 0) this.#stagingBytes = new Uint8Array(this.segmentBytes);
-    const bytes = this.#stagingBytes.fill(0);
+    else this.#stagingBytes.fill(0);
+    const bytes = this.#stagingBytes;
     if (wasUsed && !this.#tryWrite(bytes, 0, bytes.length, this.#offsetOf(index))) return undefined;
     return { index, buffer: bytes.buffer, byteOffset: 0, staged: true };
   }

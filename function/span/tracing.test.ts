@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
+import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import {
   context as contextApi,
@@ -17,7 +18,7 @@ import { createSampler } from './sampler.ts';
 import { suppressTracing } from './suppress.ts';
 import { startTemporaryTracing } from './test/temporary-journal.ts';
 import { DEFAULT_LIMITS, readTracingEnv } from './tracing-env.ts';
-import { registerGlobals, startTracing } from './tracing.ts';
+import { registerGlobals, startTracing, type Tracing } from './tracing.ts';
 
 for (const transport of ['map', 'write'] as const) {
   void test(`a span says everything the API lets it say (${transport})`, () => {
@@ -374,3 +375,28 @@ function assertNear(actual: bigint, expected: bigint): void {
   const distance = actual - expected;
   assert.ok(distance < 5_000n && distance > -5_000n, `${actual} is ${distance} ns from ${expected}`);
 }
+
+void test('a journal that opens later is there with the first word, or when it is asked for', () => {
+  const says: readonly ((tracing: Tracing) => void)[] = [
+    (tracing) => tracing.tracer().startSpan('first'),
+    (tracing) => tracing.log({ severityNumber: 9, source: 'stdout', body: 'first' }),
+    (tracing) => tracing.setResource({ 'service.name': 'greeter' }),
+    (tracing) => tracing.goodbye({}),
+    (tracing) => tracing.open(),
+  ];
+  for (const say of says) {
+    using temporary = startTemporaryTracing({ opens: 'later' });
+    assert.equal(existsSync(temporary.journal), false);
+    say(temporary.tracing);
+    assert.equal(temporary.tracing.failure, undefined);
+    assert.deepEqual(temporary.read().resource, { 'service.name': 'greeter' });
+  }
+});
+
+void test('a journal that was never opened is not made when tracing ends', () => {
+  const temporary = startTemporaryTracing({ opens: 'later' });
+  temporary.tracing[Symbol.dispose]();
+  temporary.tracing.tracer().startSpan('too late').end();
+  assert.equal(existsSync(temporary.journal), false);
+  temporary[Symbol.dispose]();
+});

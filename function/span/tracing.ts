@@ -48,6 +48,8 @@ export interface TracingOptions {
    * native; can be upgraded later. `auto` (default): map if koffi loads (1 to 2 ms), else write.
    */
   readonly transport?: 'auto' | 'map' | 'write';
+  /** `later`: the journal is created when there is something to write, or `open` is called. Default `now`. */
+  readonly opens?: 'now' | 'later';
   /** Default: tracecontext and baggage. `readTracingEnv(process.env)` gives these three. */
   readonly propagators?: readonly PropagatorName[];
   /** Default: parentbased_always_on. */
@@ -82,11 +84,13 @@ export interface Tracing extends Disposable {
   log(record: LogRecord): void;
   /** What the process itself knows of its end, as its last word. */
   goodbye(attributes: Attributes): void;
+  /** Creates the journal, if that has not been done yet. */
+  open(): void;
   /** Moves from positional writes to shared memory; loads koffi. False where that is not to be had. */
   upgradeTransport(): boolean;
   /** How spans leave now; `none` when nothing is recorded. */
   readonly transport: 'map' | 'write' | 'none';
-  /** Why the journal could not be opened as asked for. Tracing goes on with less, as it must not stop a function. */
+  /** Why the journal could not be opened as asked for, once that was tried. Tracing goes on with less, as it must not stop a function. */
   readonly failure: Error | undefined;
   /** Spans and log records that found no room so far. */
   readonly dropped: { readonly spans: number; readonly logs: number };
@@ -109,43 +113,61 @@ export function registerGlobals(tracing: Tracing): void {
 class JournalTracing implements Tracing {
   readonly propagator: TextMapPropagator;
   readonly tracerProvider: TracerProvider;
-  readonly failure: Error | undefined;
+  readonly #options: TracingOptions;
   readonly #sampler: Sampler;
-  readonly #home: SpanHome | undefined;
-  readonly #file: JournalFile | undefined;
   readonly #tracers = new Map<string, JournalTracer>();
   #resource: Attributes;
+  #isOpened = false;
+  #opened: { readonly home: SpanHome; readonly file: JournalFile } | undefined;
+  #failure: Error | undefined;
 
   constructor(options: TracingOptions) {
+    this.#options = options;
     this.propagator = createPropagator(options.propagators ?? DEFAULT_PROPAGATORS);
     this.#sampler = options.sampler ?? createSampler('parentbased_always_on');
     this.#resource = options.resource;
     this.tracerProvider = { getTracer: (name, version) => this.tracer(name, version) };
-    if (options.journal === undefined) return;
-    const limits = options.limits ?? DEFAULT_LIMITS;
+    if (options.opens !== 'later') this.open();
+  }
+
+  open(): void {
+    const { journal, transport, segmentBytes, segmentCount, limits = DEFAULT_LIMITS } = this.#options;
+    if (this.#isOpened) return;
+    this.#isOpened = true;
+    if (journal === undefined) return;
+    let file: JournalFile;
     try {
-      this.#file = new JournalFile(
-        options.journal,
-        options.segmentBytes ?? DEFAULT_SEGMENT_BYTES,
-        options.segmentCount ?? DEFAULT_SEGMENT_COUNT,
+      file = new JournalFile(
+        journal,
+        segmentBytes ?? DEFAULT_SEGMENT_BYTES,
+        segmentCount ?? DEFAULT_SEGMENT_COUNT,
       );
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      this.failure = new Error(`cannot trace into journal [${options.journal}]: ${why}`, { cause: error });
+      this.#failure = new Error(`cannot trace into journal [${journal}]: ${why}`, { cause: error });
       return;
     }
-    if (options.transport !== 'write' && !this.#file.map() && options.transport === 'map')
-      this.failure = new Error(
+    if (transport !== 'write' && !file.map() && transport === 'map')
+      this.#failure = new Error(
         'cannot map the journal into memory: koffi does not load here; positional writes are used',
       );
-    const writer = new JournalWriter(this.#file, limits.attributeValueLength);
-    writer.setResource(options.resource);
-    this.#home = { writer, limits };
+    const writer = new JournalWriter(file, limits.attributeValueLength);
+    writer.setResource(this.#resource);
+    this.#opened = { home: { writer, limits }, file };
+  }
+
+  get #home(): SpanHome | undefined {
+    this.open();
+    return this.#opened?.home;
+  }
+
+  get failure(): Error | undefined {
+    return this.#failure;
   }
 
   get transport() {
     if (!this.#home) return 'none';
-    return this.#file?.isMapped ? 'map' : 'write';
+    return this.#opened?.file.isMapped ? 'map' : 'write';
   }
 
   get dropped() {
@@ -168,13 +190,15 @@ class JournalTracing implements Tracing {
 
   setResource(attributes: Attributes): void {
     this.#resource = { ...attributes };
-    this.#home?.writer.setResource(this.#resource);
+    if (this.#isOpened) this.#opened?.home.writer.setResource(this.#resource);
+    else this.open();
   }
 
   log(record: LogRecord): void {
-    if (!this.#home) return;
+    const home = this.#home;
+    if (!home) return;
     const span = trace.getSpan(record.context ?? contextManager.active() ?? ROOT_CONTEXT);
-    this.#home.writer.log(
+    home.writer.log(
       span === undefined ? undefined : span instanceof JournalSpan ? span : rawIds(span.spanContext()),
       record.timeMs === undefined ? monotonicMs() : toMonotonicMs(record.timeMs),
       record.severityNumber,
@@ -194,6 +218,7 @@ class JournalTracing implements Tracing {
   }
 
   [Symbol.dispose](): void {
-    this.#home?.writer.close();
+    this.#isOpened = true;
+    this.#opened?.home.writer.close();
   }
 }

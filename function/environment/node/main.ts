@@ -1,7 +1,7 @@
 /**
  * The Node environment: a program that waits, generic and warm, to be specialized with one function.
  *
- *     read settings → start tracing → listen → "listening" on the control pipe → (idle) warm up
+ *     read settings → start tracing → listen → "listening" on the control pipe → create the journal → (idle) warm up
  *     SIGTERM, SIGINT, control pipe closed → finish what is in flight → exit 0
  */
 import { readTracingEnv } from '../../span/tracing-env.ts';
@@ -37,12 +37,11 @@ function start(settings: Settings): void {
     ...wishes,
     journal: settings.journal,
     resource: {},
-    // Nothing native before we listen.
+    // Nothing native before we listen, and no file either.
     transport: 'write',
+    opens: 'later',
   });
   for (const warning of warnings) console.error(warning);
-  // Tracing is a guest here: the function runs all the same.
-  if (tracing.failure) console.error(tracing.failure.message);
   hideOwnSettings(process.env);
   registerGlobals(tracing);
 
@@ -107,6 +106,9 @@ function start(settings: Settings): void {
 
   /** What the first request or the load of the function would else pay for. */
   function warmUp(): void {
+    tracing.open();
+    // Tracing is a guest here: the function runs all the same.
+    if (tracing.failure) console.error(tracing.failure.message);
     offerOpenTelemetryApi();
     traceKafkaClients(tracing);
     captureChildren();
