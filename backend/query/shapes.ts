@@ -162,7 +162,7 @@ export interface SearchCountsJson {
   readonly endUnixNano: string;
   /** Of each bin; the first begins at `startUnixNano`. */
   readonly stepNano: string;
-  /** In all bins, each once. Above 65,536 some thousandths off. */
+  /** In all bins, each once. Above a thousand within a hundredth, as those of the bins are. */
   readonly traces: number;
   /** Those of which a span that satisfies `q` failed. */
   readonly errorTraces: number;

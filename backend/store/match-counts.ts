@@ -8,9 +8,14 @@ const MAX_BINS = 1_000n;
 const MAX_EXECUTION_TIME_MS = 10_000;
 const MAX_NANO = 2n ** 63n - 1n;
 
+/** Exact up to a thousand or so, then within a hundredth: a HyperLogLog of 2^CELLS cells, counted in half the time that a set takes. */
+const CELLS = 14;
+/** The half of an id that is chance whoever made it: of some the other half is zero, or a time. */
+const ID = 'reinterpretAsUInt64(substring(trace_id, 9, 8))';
+
 /**
  * How many traces a search finds, over time, without listing them. A trace counts in each bin in which a span of it matches, once
- * there, and once in the sum: uniq() keeps a set of 65,536 hashes of ids, exact below and some thousandths off above.
+ * there, and once in the sum. What it costs is the reading of the ids: about half of what the engine does for it.
  */
 export async function readMatchCounts(engine: Engine, query: MatchCountsQuery): Promise<MatchCounts> {
   const { startUnixNano, endUnixNano } = query.range;
@@ -26,7 +31,7 @@ export async function readMatchCounts(engine: Engine, query: MatchCountsQuery): 
   });
   const rows = await engine.rows(
     `SELECT intDiv(toUnixTimestamp64Nano(start) - ${from}, ${step}) AS bin,
-      uniq(trace_id), uniqIf(trace_id, status = 2), grouping(bin) AS is_sum
+      uniqCombined(${CELLS})(${ID}), uniqCombinedIf(${CELLS})(${ID}, status = 2), grouping(bin) AS is_sum
      FROM spans WHERE ${where} GROUP BY GROUPING SETS ((bin), ()) ORDER BY bin`,
     { maxExecutionTimeMs: MAX_EXECUTION_TIME_MS },
   );

@@ -21,8 +21,8 @@ import './search.css';
 import { startMsOf } from './summary.ts';
 import { useLive } from './use-live.ts';
 
-/** Above it the store counts by a sample of ids. */
-const MOST_EXACT = 65_536;
+/** Above it the store's count is a good guess. */
+const MOST_EXACT = 1_000;
 
 export function SearchPage() {
   const raw = useSearch({ from: '/search' });
