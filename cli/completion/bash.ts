@@ -1,7 +1,7 @@
 import type { Flag, Place, Verb } from './command-table.ts';
 
 /**
- * For bash 3.2 and newer, with or without the bash-completion package. `spoor_place` is the command table; `_spoor` walks the words
+ * For bash 3.2 and newer, with or without the bash-completion package. `__spoor_place` is the command table; `_spoor` walks the words
  * that are typed to the place they name and offers what may stand there.
  */
 export function bashCompletion(places: readonly Place[]): string {

@@ -2,6 +2,7 @@ import { Failure } from '../../server/failure.ts';
 import { describe } from '../../platform/spec/kinds.ts';
 import type { ControlClient } from '../../platform/spec/client.ts';
 import type { ResourceOf } from '../../platform/spec/catalog.ts';
+import { meant } from '../../platform/spec/meant.ts';
 import type { Kind, Reference } from '../../platform/spec/resources.ts';
 import type { CliContext } from '../context.ts';
 
@@ -58,33 +59,6 @@ export const VERBS_OF: Readonly<Record<Kind, string>> = {
   TimeTrigger: 'tt',
   CanaryConfig: 'canary',
 };
-
-/** `. Did you mean 'hello'?` when a name is at most two letters away, else nothing. */
-export function meant(name: string, names: readonly string[]): string {
-  const near = names
-    .map((known) => ({ known, distance: distanceOf(name.toLowerCase(), known.toLowerCase()) }))
-    .filter(({ known, distance }) => distance <= 2 && distance < known.length / 2)
-    .sort((a, b) => a.distance - b.distance)[0];
-  return near === undefined ? '' : `. Did you mean '${near.known}'?`;
-}
-
-/** Levenshtein's: letters to put in, take out or change. */
-function distanceOf(a: string, b: string): number {
-  let above = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i += 1) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j += 1)
-      row.push(
-        Math.min(
-          (above[j] as number) + 1,
-          (row[j - 1] as number) + 1,
-          (above[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1),
-        ),
-      );
-    above = row;
-  }
-  return above[b.length] as number;
-}
 
 /** A trigger of nothing is a mistake worth hearing of at once. */
 export async function mustExist(

@@ -160,11 +160,15 @@ void test('a bomb of aliases and a mountain of brackets are refused, not unfolde
 });
 
 void test('kinds of a cluster are accepted and reported', () => {
-  const { problems, warnings } = parseSpec('kind: KubernetesWatchTrigger\n---\nkind: Cake\n', 'w.yaml');
+  const { problems, warnings } = parseSpec(
+    'kind: KubernetesWatchTrigger\n---\nkind: Cake\n---\nkind: Functoin\n',
+    'w.yaml',
+  );
   assert.deepEqual(problems, []);
   assert.deepEqual(warnings, [
     'w.yaml:1: kind KubernetesWatchTrigger is not supported here and has no effect',
     'w.yaml:3: kind Cake is not known and has no effect',
+    "w.yaml:5: kind Functoin is not known and has no effect. Did you mean 'Function'?",
   ]);
 });
 

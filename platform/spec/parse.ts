@@ -1,6 +1,7 @@
 import { LineCounter, parseAllDocuments, type Document, type YAMLError } from 'yaml';
 import { Fields, type Source } from './fields.ts';
 import { ALL_KINDS, UNSUPPORTED_KINDS } from './kinds.ts';
+import { meant } from './meant.ts';
 import { parseResource } from './parse-resource.ts';
 import { formatProblem, ProblemError, type Problem } from './problem.ts';
 import type { Resource } from './resources.ts';
@@ -137,7 +138,7 @@ function readDocument(value: unknown, source: Source, found: Mutable): void {
       field: 'kind',
       message: UNSUPPORTED_KINDS.has(word)
         ? `${word} is not supported here and has no effect`
-        : `${word} is not known and has no effect`,
+        : `${word} is not known and has no effect${meant(word, ALL_KINDS)}`,
     }),
   );
 }
