@@ -40,6 +40,8 @@ export async function run(argv: readonly string[]): Promise<void> {
     console.error(`spoor: ${failure.message}`);
     if (failure.reason === 'internal' && process.env['SPOOR_DEBUG'] !== undefined) console.error(error);
     process.exitCode = isWrongUsage(failure) ? 2 : 1;
+    // Nothing is waited for that was begun beside it, such as the build of the screens. What was printed goes out first.
+    process.stdout.write('', () => process.exit());
   }
 }
 
