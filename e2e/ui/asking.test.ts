@@ -104,11 +104,14 @@ describe('asking again', () => {
     const told = page.getByText('The backend cannot be reached');
     await page.clock.runFor(12_000);
     await told.waitFor();
+    // What was well is not said to be so still.
+    await page.getByRole('heading', { name: 'Nothing was wrong' }).waitFor();
     await page.getByRole('table', { name: 'Functions' }).waitFor();
     await screen.assertAccessible();
     await screen.shoot('backend-away');
     await page.unroute('**/api/**');
     await page.clock.runFor(12_000);
     await told.waitFor({ state: 'detached' });
+    await page.getByRole('heading', { name: 'Nothing is wrong' }).waitFor();
   });
 });

@@ -2,6 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useMemo } from 'react';
 import type { RedJson, RedPointJson } from '../../../backend/query/shapes.ts';
 import { functionsQuery, platformQuery, redQuery, servicesQuery, topicsQuery } from '../api/queries.ts';
+import { useLostAt } from '../api/reach.ts';
 import { type Grid, gridOf } from '../chart/grid.ts';
 import '../chart/chart.css';
 import { assignColors } from '../layout/colors.ts';
@@ -22,6 +23,8 @@ import { findTrouble, worstFirst } from './trouble.ts';
 /** The screen to keep open: what is wrong now, what failed or was slow last, how every function and topic does. */
 export function HomePage() {
   const lookback = useLookback();
+  // What is not known any more is not said to be well.
+  const isLost = useLostAt() !== undefined;
   const functions = useQuery(functionsQuery(lookback.ms));
   const red = useQuery(redQuery(lookback.ms));
   const services = useQuery(servicesQuery());
@@ -65,13 +68,12 @@ export function HomePage() {
           <h1 id="now">
             {rows.length === 0
               ? 'No function has run in this time'
-              : wrong === 0
-                ? 'Nothing is wrong'
-                : 'What is wrong'}
+              : `${wrong === 0 ? 'Nothing' : 'What'} ${isLost ? 'was' : 'is'} wrong`}
           </h1>
           {rows.length > 0 && (
             <span className="dim">
-              {rows.length} {rows.length === 1 ? 'function' : 'functions'}, looked at every 10 s
+              {rows.length} {rows.length === 1 ? 'function' : 'functions'}
+              {isLost ? ', when the backend still answered' : ', looked at every 10 s'}
             </span>
           )}
           <SamplingNote lookbackMs={lookback.ms} about="lists are of those, counts and charts of all" />
