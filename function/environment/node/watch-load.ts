@@ -41,6 +41,8 @@ export class LoadWatch {
   #cpuMs = 0;
   readonly #readCpuWait = openCpuWait();
   #cpuWaitMs: number | undefined;
+  #usedMs = Number.NEGATIVE_INFINITY;
+  #lastUsed: Used = { cpu: 0, cpuWait: undefined };
   #isBeating = false;
   #beats = 0;
 
@@ -65,12 +67,26 @@ export class LoadWatch {
     if (nowMs - watched.startMs < LEAST_MS) return;
     this.#noticeStall(nowMs);
     noteStall(watched, nowMs, this.#stallMs(nowMs));
-    span.setAttribute(SPOOR_CPU_MS, toTenths(cpuMs() - watched.cpuMs));
-    span.setAttribute(SPOOR_LOOP_BLOCKED_MS, toTenths(watched.blockedMs));
-    const cpuWaitMs = this.#readCpuWait();
-    if (cpuWaitMs === undefined || watched.cpuWaitMs === undefined) return;
-    const waitedMs = Math.min(cpuWaitMs - watched.cpuWaitMs, nowMs - watched.startMs);
-    span.setAttribute(SPOOR_CPU_WAIT_MS, toTenths(waitedMs));
+    const { cpu, cpuWait } = this.#used(nowMs);
+    const waitedMs =
+      cpuWait === undefined || watched.cpuWaitMs === undefined
+        ? undefined
+        : toTenths(Math.min(cpuWait - watched.cpuWaitMs, nowMs - watched.startMs));
+    // One record.
+    span.setAttributes({
+      [SPOOR_CPU_MS]: toTenths(cpu - watched.cpuMs),
+      [SPOOR_LOOP_BLOCKED_MS]: toTenths(watched.blockedMs),
+      ...(waitedMs !== undefined && { [SPOOR_CPU_WAIT_MS]: waitedMs }),
+    });
+  }
+
+  /** Two system calls: on a crowded machine, where every invocation takes long, many end at once and share them. */
+  #used(nowMs: number): Used {
+    if (nowMs - this.#usedMs > FRESH_MS) {
+      this.#usedMs = nowMs;
+      this.#lastUsed = { cpu: cpuMs(), cpuWait: this.#readCpuWait() };
+    }
+    return this.#lastUsed;
   }
 
   readonly #beat = () => {
@@ -105,6 +121,12 @@ export class LoadWatch {
   #stallMs(nowMs: number): number {
     return nowMs - this.#turnMs - (idleMs() - this.#idleMs);
   }
+}
+
+/** By the process so far, ms: of its CPU, and of its main thread's wait for one. */
+interface Used {
+  readonly cpu: number;
+  readonly cpuWait: number | undefined;
 }
 
 function noteStall(watched: Watched, nowMs: number, stallMs: number): void {
