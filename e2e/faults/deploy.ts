@@ -30,6 +30,8 @@ export const PLANTED: readonly Planted[] = [
   { name: 'hog', source: 'worker', spec: { resources: { limits: { memory: '32Mi' } }, requestsPerPod: 1 } },
   { name: 'lone', source: 'worker', spec: { concurrency: 1, requestsPerPod: 1 } },
   { name: 'fresh', source: 'worker', spec: { onceOnly: true } },
+  // What it gave way to once it cannot take back.
+  { name: 'meek', source: 'worker', spec: { onceOnly: true } },
   { name: 'starter', source: 'worker', spec: { onceOnly: true }, environment: 'unpooled' },
   { name: 'pooler', source: 'worker', spec: { onceOnly: true }, environment: 'pooled' },
   { name: 'parcel', source: 'worker', spec: { onceOnly: true } },

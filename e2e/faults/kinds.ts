@@ -1,8 +1,9 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { randomBytes } from 'node:crypto';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SpanData } from '../../function/span/span-data.ts';
@@ -192,6 +193,14 @@ export const FAULTS: readonly Fault[] = [
     owner: 'worker',
     plant: call('worker', { fault: 'burn' }),
     healthy: call('worker', {}),
+    arrived: isRooted,
+  },
+  {
+    name: 'starved of CPU',
+    expected: 'starved of CPU',
+    owner: 'meek',
+    plant: withCpuTaken(call('meek', { fault: 'give way' })),
+    healthy: call('meek', {}),
     arrived: isRooted,
   },
   {
@@ -425,6 +434,21 @@ export async function callBeyondPool(site: Site): Promise<string> {
   const traceId = await post(site.up, 'pooler', {});
   await first;
   return traceId;
+}
+
+/** Others compute on every core: below what matters here, but above who gives way. */
+function withCpuTaken(plant: Fault['plant']): Fault['plant'] {
+  return async (site) => {
+    const takers = Array.from({ length: 2 * availableParallelism() }, () =>
+      spawn('nice', ['-n', '5', 'sh', '-c', 'while :; do :; done'], { stdio: 'ignore' }),
+    );
+    try {
+      await sleep(200);
+      return await plant(site);
+    } finally {
+      for (const taker of takers) taker.kill('SIGKILL');
+    }
+  };
 }
 
 /** Its only place is taken for a while. */

@@ -2,9 +2,9 @@
 
 // Does what its request says, well or badly; what goes wrong here is planted.
 
-const { existsSync } = require('node:fs');
+const { existsSync, writeFileSync } = require('node:fs');
 const net = require('node:net');
-const { tmpdir } = require('node:os');
+const { setPriority, tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
 
@@ -53,13 +53,13 @@ async function act({ sleepMs, fault, call, target, raw }) {
     case 'kill':
       process.kill(process.pid, 'SIGKILL');
       return sleep(10_000);
-    case 'burn': {
-      // By CPU time: on a busy machine it takes longer, and is as much work.
-      const used = () => process.cpuUsage().user + process.cpuUsage().system;
-      const until = used() + 700_000;
-      for (let i = 0; i % 1_000_000 !== 0 || used() < until; i += 1);
+    case 'burn':
+      compute(700);
       return 200;
-    }
+    case 'give way':
+      giveWay();
+      compute(20);
+      return 200;
     case 'block':
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 900);
       return 200;
@@ -85,4 +85,21 @@ async function ask(url, raw) {
     );
     socket.resume().once('end', done).once('error', fail);
   });
+}
+
+/** To everybody: also where the kernel shares the cores among sessions before it looks at priorities (sched(7), autogroup). */
+function giveWay() {
+  setPriority(19);
+  try {
+    writeFileSync('/proc/self/autogroup', '19');
+  } catch {
+    // Not this kernel.
+  }
+}
+
+/** By CPU time: on a busy machine it takes longer, and is as much work. */
+function compute(ms) {
+  const used = () => process.cpuUsage().user + process.cpuUsage().system;
+  const until = used() + ms * 1_000;
+  for (let i = 0; i % 100_000 !== 0 || used() < until; i += 1);
 }
