@@ -32,7 +32,7 @@ export async function readMatchCounts(engine: Engine, query: MatchCountsQuery): 
   const rows = await engine.rows(
     `SELECT intDiv(toUnixTimestamp64Nano(start) - ${from}, ${step}) AS bin,
       uniqCombined(${CELLS})(${ID}), uniqCombinedIf(${CELLS})(${ID}, status = 2), grouping(bin) AS is_sum
-     FROM spans WHERE ${where} GROUP BY GROUPING SETS ((bin), ()) ORDER BY bin`,
+     FROM spans WHERE ${where} GROUP BY bin WITH ROLLUP ORDER BY bin`,
     { maxExecutionTimeMs: MAX_EXECUTION_TIME_MS },
   );
   const all = rows.find((row) => Number(row[3]) === 1);
