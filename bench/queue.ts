@@ -36,6 +36,7 @@ import { startRouter } from '../platform/router/router.ts';
 import { controlHandler } from '../platform/spec/control.ts';
 import { openRegistry } from '../platform/spec/registry.ts';
 import { startTriggers } from '../platform/trigger/triggers.ts';
+import { letRequestsDieYoung } from '../server/die-young.ts';
 import { silentLog } from '../server/log.ts';
 import { cpuMicros } from './queue/cpu.ts';
 import { writeEcho, writeTrigger } from './queue/echo.ts';
@@ -70,6 +71,7 @@ const { values } = parseArgs({
   },
   allowNegative: true,
 });
+letRequestsDieYoung();
 const messages = Number(values.messages);
 const rounds = Number(values.rounds);
 const clients: readonly Client[] = values.client === 'both' ? ['http', 'local'] : [values.client as Client];

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { letRequestsDieYoung } from '../../server/die-young.ts';
 import type { Logger } from '../../server/log.ts';
 import { environmentProgram } from '../../function/environment/node/bundle.ts';
 import { pythonProgram } from '../../function/environment/python/program.ts';
@@ -41,6 +42,7 @@ export const MAX_LINKS = 10_000;
 export const PLATFORM_SERVICES = ['router', 'executor', 'trigger', 'queue', 'builder', 'output'] as const;
 
 export async function startPlatformPart(options: PlatformPartOptions, log: Logger): Promise<RunningPart> {
+  letRequestsDieYoung();
   const places = makePlaces(options.data);
   await using starting = new AsyncDisposableStack();
 
