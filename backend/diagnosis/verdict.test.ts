@@ -604,6 +604,19 @@ void test('a run that did well and took its time has no cause, and says so', () 
   }
 });
 
+void test('the summary says what was answered, and times as people do', () => {
+  const slow = judge(greeting('x', {}, { after: 16, ms: 1_350 }), healthy);
+  assert.match(
+    slow.summary,
+    /^POST \/greetings \(router\) was slow: 1\.4\d s end to end, usually 6\d\.\d ms$/,
+  );
+  const notFound = judge(
+    greeting('x', { post: { attributes: { 'http.response.status_code': 404n } } }),
+    healthy,
+  );
+  assert.match(notFound.summary, /^POST \/greetings \(router\) answered 404 in \d+\.\d ms/);
+});
+
 void test('a delay spread over many stages is not determined, with the reason', () => {
   const spans = greeting('x', {
     greeter: { at: [120, 248] },

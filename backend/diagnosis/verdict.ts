@@ -1,6 +1,6 @@
 import { SPOOR_OUTCOME } from '../../function/span/attributes.ts';
 import { SPAN_KIND } from '../../function/span/span-data.ts';
-import { CONFIDENT, inMs, type Cause, type Evidence } from './causes/cause.ts';
+import { CONFIDENT, inTime, type Cause, type Evidence } from './causes/cause.ts';
 import { delayCauses, excessOf } from './causes/delays.ts';
 import { failureCauses } from './causes/failures.ts';
 import { structureCauses } from './causes/structure.ts';
@@ -75,21 +75,24 @@ function summaryOf(outcome: Verdict['outcome'], evidence: Evidence, flow: Pick<F
   const { run, baseline } = evidence;
   const root = run.roots[0];
   const what = root ? `${root.span.name} (${serviceOf(root.span)})` : 'the trace';
-  const wall = inMs(run.account.wallNano);
-  const usual = baseline.runs > 0 ? `, usually ${inMs(baseline.wallNano)} ms` : '';
+  const wall = inTime(run.account.wallNano);
+  const usual = baseline.runs > 0 ? `, usually ${inTime(baseline.wallNano)}` : '';
   switch (outcome) {
     case 'failed':
-      return `${what} failed, ${wall} ms end to end${usual}`;
+      return `${what} failed, ${wall} end to end${usual}`;
     case 'slow':
-      return `${what} was slow: ${wall} ms end to end${usual}`;
+      return `${what} was slow: ${wall} end to end${usual}`;
     case 'open': {
       const [first] = flow.waitingFor;
       return first
         ? `${what} is not done: ${first.topic} waits for ${first.consumerGroup || 'a consumer'}`
-        : `${what} is not done: ${wall} ms so far`;
+        : `${what} is not done: ${wall} so far`;
     }
-    case 'healthy':
-      return `${what} did well in ${wall} ms${usual}`;
+    case 'healthy': {
+      // Whose fault a 404 is nobody here can say; "well" it is not.
+      const status = root && httpStatusOf(root.span);
+      return `${what} ${status !== undefined && status >= 400 ? `answered ${status}` : 'did well'} in ${wall}${usual}`;
+    }
   }
 }
 
@@ -106,5 +109,5 @@ function whyNot(outcome: Verdict['outcome'], evidence: Evidence, causes: readonl
   const [first] = causes;
   return first
     ? `the time is spread over several stages, the largest (${first.stage} of ${first.owner}) explains less than half of it`
-    : `${inMs(run.account.wallNano - baseline.wallNano)} ms more than usual, in no stage that is out of its own range`;
+    : `${inTime(run.account.wallNano - baseline.wallNano)} more than usual, in no stage that is out of its own range`;
 }

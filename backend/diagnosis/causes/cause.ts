@@ -106,3 +106,9 @@ export function inMs(nano: bigint): string {
   const value = Number(nano) / 1e6;
   return Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(1);
 }
+
+/** `4.1 ms`, `940 ms`, `2.28 s`. */
+export function inTime(nano: bigint): string {
+  const seconds = Number(nano) / 1e9;
+  return Math.abs(seconds) < 1 ? `${inMs(nano)} ms` : `${seconds.toFixed(2)} s`;
+}
