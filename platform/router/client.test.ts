@@ -93,6 +93,23 @@ for (const [where, clientOf] of Object.entries(CLIENTS))
       assert.equal((await client.invoke('echo')).status, 201, 'and the next one is served');
     });
 
+    void test('a signal stops every call under way that was given it, and none that is over', async () => {
+      await using router = await startTestRouter();
+      router.catalog.putFunction('echo', ECHO);
+      await using client = clientOf(router);
+      const stop = new AbortController();
+      const { signal } = stop;
+      await Promise.all([1, 2, 3].map(() => client.invoke('echo', { signal })));
+      const stopped = [1, 2, 3].map(() =>
+        assert.rejects(client.invoke('echo', { subpath: 'never', signal }), { reason: 'client_disconnect' }),
+      );
+      const other = await client.invoke('echo', { signal: new AbortController().signal });
+      assert.equal(other.status, 201);
+      stop.abort();
+      await Promise.all(stopped);
+      assert.equal((await client.invoke('echo')).status, 201);
+    });
+
     void test('a header that could become another line is refused', async () => {
       await using router = await startTestRouter();
       router.catalog.putFunction('echo', ECHO);
