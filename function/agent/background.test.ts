@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { getPriority } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { silentLog } from '../../server/log.ts';
 import { startTracing } from '../span/tracing.ts';
@@ -66,4 +70,34 @@ void test('a journal that fills faster than it is drained brings the agent forwa
   assert.equal(agent.status().journalDropped.spans, 0);
   assert.equal(getPriority(), stepped);
   if (canReturn) assert.ok(priorities.has(stepped - 5), 'it came forward meanwhile');
+});
+
+void test('an agent that has a session of its own steps back among sessions, and no shell does with it', async () => {
+  const program = `
+    const { Background } = await import(${JSON.stringify(join(import.meta.dirname, 'background.ts'))});
+    const { silentLog } = await import(${JSON.stringify(join(import.meta.dirname, '../../server/log.ts'))});
+    const { readFileSync } = await import('node:fs');
+    const seen = [];
+    const look = () => seen.push(/nice (\\S+)/.exec(readFileSync('/proc/self/autogroup', 'utf8'))?.[1]);
+    const background = new Background(silentLog());
+    look();
+    // The kernel lets who is not root do this ten times a second.
+    for (const fullness of [1, 0]) {
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      background.note(fullness);
+      look();
+    }
+    console.log(seen.join(' '));`;
+  const seenIn = async (isDetached: boolean) => {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      detached: isDetached,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    return (await text(child.stdout)).trim();
+  };
+  // Where the kernel has no such thing there is nothing to move.
+  if (!existsSync('/proc/self/autogroup')) return;
+  assert.equal(await seenIn(true), '5 0 5');
+  const own = /nice (\S+)/.exec(readFileSync('/proc/self/autogroup', 'utf8'))?.[1];
+  assert.equal(await seenIn(false), `${own} ${own} ${own}`);
 });
