@@ -16,7 +16,8 @@ void test('accounts of what the platform ran sum to the wall time, and a delay i
   });
   assert.deepEqual([checked, wrong], [30, []]);
   assert.deepEqual(
-    landings.map(({ delay, own }) => [delay.name, own >= delay.ms]),
+    // A timer may be a tenth of a millisecond early.
+    landings.map(({ delay, own }) => [delay.name, own >= delay.ms - 1]),
     DELAYED.map((name) => [name, true]),
     said.join('\n'),
   );
