@@ -79,6 +79,22 @@ export function collectorFlags(command: Command): Command {
     );
 }
 
+/** What those flags say, and where to store it. */
+export function collectorSettings(flags: CollectorFlags) {
+  const { otlpHttpPort, otlpGrpcPort, jaegerHttpPort, jaegerUdpPort, zipkinPort, samplingPort } = flags;
+  return {
+    otlpHttpPort,
+    otlpGrpcPort,
+    jaegerHttpPort,
+    jaegerUdpPort,
+    zipkinPort,
+    samplingPort,
+    clickhouseUrl: process.env['CLICKHOUSE_URL'],
+    keepDays: flags.retention,
+    maxDiskBytes: flags.maxDisk,
+  };
+}
+
 export function kafkaFlag(command: Command): Command {
   return command.option(
     '--kafka <brokers>',

@@ -5,7 +5,6 @@ import { startCollector, type ExtraPort } from '../../backend/collector/collecto
 import type { TailSampling } from '../../backend/collector/sampling/policies.ts';
 import { startTailSampling } from '../../backend/collector/sampling/tail-sampler.ts';
 import { openStore, type OpenStore } from '../../backend/store/open-store.ts';
-
 import { DEFAULT_PORTS, makePlaces } from '../settings.ts';
 import type { RunningPart } from './run.ts';
 

@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander';
 import {
   brokers,
   collectorFlags,
+  collectorSettings,
   dataOf,
   kafkaFlag,
   parsePort,
@@ -175,15 +176,7 @@ function collectorOptions(program: Command, flags: PartFlags & CollectorFlags & 
   return {
     data: dataOf(flags, program),
     host: flags.host,
-    otlpHttpPort: flags.otlpHttpPort,
-    otlpGrpcPort: flags.otlpGrpcPort,
-    jaegerHttpPort: flags.jaegerHttpPort,
-    jaegerUdpPort: flags.jaegerUdpPort,
-    zipkinPort: flags.zipkinPort,
-    samplingPort: flags.samplingPort,
-    clickhouseUrl: process.env['CLICKHOUSE_URL'],
-    keepDays: flags.retention,
-    maxDiskBytes: flags.maxDisk,
+    ...collectorSettings(flags),
     tailSampling: tailSamplingOf(flags),
     token: process.env['SPOOR_TOKEN'],
   };

@@ -4,6 +4,7 @@
  */
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import type { IdWords } from './span-context.ts';
 
 /** Ids drawn at one go. 32 KiB is some 1,300 spans; a refill is spread over them to 18 ns each. */
 const POOL_WORDS = 8192;
@@ -64,14 +65,7 @@ export function wordToHex(word: number): string {
 }
 
 /** `00-<trace id>-<span id>-01` of a sampled span, in one piece: from two ids as text it would be put together of thirty. */
-export function sampledTraceparent(ids: {
-  readonly t0: number;
-  readonly t1: number;
-  readonly t2: number;
-  readonly t3: number;
-  readonly s0: number;
-  readonly s1: number;
-}): string {
+export function sampledTraceparent(ids: IdWords): string {
   putWord(ids.t0, 3);
   putWord(ids.t1, 11);
   putWord(ids.t2, 19);
