@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { styleText } from 'node:util';
 import { Failure } from '../server/failure.ts';
 import { isLoopback } from '../server/listen.ts';
@@ -8,7 +8,6 @@ import { messageOf, startPart, type Part, type PartDeath, type ReadyLine } from 
 import { makePlaces, type Settings } from './settings.ts';
 import { isColoured } from './terminal-text.ts';
 import { tailSamplingArgs } from './tail-sampling.ts';
-import { writeAtomically } from './write-atomically.ts';
 
 /** Everything on this machine: three processes kept running, and how to reach them. */
 export interface Running extends AsyncDisposable {
@@ -172,6 +171,12 @@ function sayProblem(say: (line: string) => void, name: string, line: string): vo
   }
   if (level === 'warn' || level === 'error' || level === 'fatal')
     say(`${name}: ${level === 'warn' ? '' : 'error: '}${messageOf(line)}`);
+}
+
+/** Whoever reads it finds all of `text`, or what was there before. */
+function writeAtomically(file: string, text: string): void {
+  writeFileSync(`${file}.tmp`, text, { mode: 0o600 });
+  renameSync(`${file}.tmp`, file);
 }
 
 /** For stderr: dim when it is a terminal. */

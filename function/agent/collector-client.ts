@@ -7,6 +7,7 @@ import { suppressTracing } from '../span/suppress.ts';
 import { isLoopback } from '../../server/listen.ts';
 import { Failure } from '../../server/failure.ts';
 import type { FrameKind } from './frame.ts';
+import { readVarint } from './read-varint.ts';
 
 /** A collector that says nothing for this long is taken to be away. */
 const REQUEST_TIMEOUT_MS = 15_000;
@@ -163,29 +164,19 @@ function readRetryAfter(value: string | undefined): number | undefined {
 function readPartialSuccess(body: Buffer): { rejected: number; message: string } {
   const nothing = { rejected: 0, message: '' };
   if (body.length < 2 || body[0] !== 0x0a) return nothing;
-  const outer = readVarint(body, 1);
-  const end = outer.next + outer.value;
+  const [length, from] = readVarint(body, 1);
+  const end = from + length;
   if (end > body.length) return nothing;
   let { rejected, message } = nothing;
-  for (let at = outer.next; at < end;) {
+  for (let at = from; at < end;) {
     const tag = body[at] as number;
-    const field = readVarint(body, at + 1);
-    at = field.next;
-    if (tag === 0x08) rejected = field.value;
+    const [value, next] = readVarint(body, at + 1);
+    at = next;
+    if (tag === 0x08) rejected = value;
     else if (tag === 0x12) {
-      message = body.toString('utf8', at, Math.min(at + field.value, end));
-      at += field.value;
+      message = body.toString('utf8', at, Math.min(at + value, end));
+      at += value;
     } else break;
   }
   return { rejected, message };
-}
-
-function readVarint(bytes: Buffer, at: number): { value: number; next: number } {
-  let value = 0;
-  for (let shift = 1; at < bytes.length; shift *= 128) {
-    const byte = bytes[at++] as number;
-    value += (byte & 0x7f) * shift;
-    if (byte < 0x80) break;
-  }
-  return { value, next: at };
 }

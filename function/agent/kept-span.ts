@@ -1,4 +1,5 @@
 import { ProtoBuffer } from './proto-buffer.ts';
+import { readVarint } from './read-varint.ts';
 
 /** Attributes that one span may have; more are counted as dropped. */
 const MAX_ATTRIBUTES = 1024;
@@ -137,15 +138,5 @@ export class KeptSpan {
       visit(bytes[at] as number, at, key, from + length);
       at = from + length;
     }
-  }
-}
-
-/** The number, and the place behind it. */
-function readVarint(bytes: Uint8Array, at: number): [value: number, end: number] {
-  let value = 0;
-  for (let shift = 0; ; shift += 7) {
-    const byte = bytes[at++] as number;
-    value += (byte & 0x7f) * 2 ** shift;
-    if (byte < 0x80) return [value, at];
   }
 }
